@@ -1,0 +1,43 @@
+# `make help` lists what there is. Needs Python 3.11 to 3.13 and a network, nothing else.
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& echo $$p && break; done)
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready-$(shell cksum pyproject.toml | cut -d' ' -f1)
+
+.PHONY: help setup run test lint card clean
+
+help: ## list the targets
+	@awk -F': .*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## create the environment in .venv (once)
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11, 3.12 or 3.13 found; set PYTHON=..." >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV): a minute or more, about 7 GB (torch comes with its CUDA libraries)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv \
+		&& $(VENV)/bin/uv pip install --quiet --python $(PY) -e '.[dev]' \
+		|| $(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@rm -f $(VENV)/.ready-*
+	@touch $@
+
+run: setup ## train Baseline, SET1, SET2 and SET2 on crossbars on Fashion-MNIST, show the result
+	$(PY) -m experiments.train sweep=paper resume=true
+	$(PY) -m experiments.report
+
+test: setup ## run the tests
+	OMP_NUM_THREADS=1 $(PY) -m pytest
+
+lint: setup ## check style, types and formatting
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+card: setup ## make the reconstructed device card again
+	$(PY) -m experiments.reconstruct_card
+
+clean: ## remove the environment (results in runs/ stay)
+	rm -rf $(VENV)

@@ -1,0 +1,184 @@
+"""EM activation: the electrical-magnetic activation layer of the paper (Fig. 5b).
+
+Each scalar x becomes a pulse number, the pulse number becomes the vector of responses of
+2 x n_fields LTP and LTD curves, and a small network shared over all positions brings the vector
+back to one value. This file holds the exact form, which is also the reference for any faster one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from device_models import DeviceCard, ExponentialMixture, load_card
+from device_models.card import BRANCHES
+
+ENCODINGS = ("clip", "sigmoid", "raw")
+NORMALISATIONS = ("zscore", "common")
+QUANTITIES = ("resistance", "conductance")
+
+
+class EMActivation(nn.Module):
+    """Drop-in for `nn.ReLU`: any shape in, the same shape out.
+
+    card: name, path or `DeviceCard`. fields_G: fields [G] whose LTP and LTD curves are used.
+
+    encoding: how x becomes a pulse number n in [0, N] (the paper only says the input is
+        "converted into the pulse number", L114):
+        `clip`     n = clip(N/2 + N/4 x, 0, N), the default;
+        `sigmoid`  n = N sigmoid(x);
+        `raw`      n = x, not bounded: exponentials overflow for strongly negative x.
+    normalisation: scale of the curves, unspecified in the paper and decisive for training:
+        `zscore`   each curve has mean 0 and std 1 over n = 0..N, the default;
+        `common`   all curves share one scale, 0 to 1 over n = 0..N.
+    quantity: `resistance` ("pulse vs. resistance curve", L116), the default, or `conductance`.
+    hidden: 0 for one linear map n_curves -> 1 (the paper calls linear layers "MLP layer"), or
+        the width of one hidden ReLU layer.
+    trainable: whether the curve parameters learn ("multiple trainable coefficients", L116) or
+        stay as fitted ("fitted via experiment results", L103), the default. The normalisation
+        keeps the constants of the card.
+    """
+
+    def __init__(
+        self,
+        card: str | Path | DeviceCard = "lsmo_pvdf_co",
+        fields_G: Sequence[float] = (0.0,),
+        *,
+        encoding: str = "clip",
+        normalisation: str = "zscore",
+        quantity: str = "resistance",
+        hidden: int = 0,
+        trainable: bool = False,
+    ):
+        super().__init__()
+        _check_choice("encoding", encoding, ENCODINGS)
+        _check_choice("normalisation", normalisation, NORMALISATIONS)
+        _check_choice("quantity", quantity, QUANTITIES)
+        if hidden < 0:
+            raise ValueError(f"hidden must be 0 or a width, got {hidden}")
+        if len(fields_G) == 0:
+            raise ValueError("fields_G must name at least one field")
+        card = load_card(card)
+        self.card_name, self.fields_G = card.name, tuple(float(f) for f in fields_G)
+        self.encoding, self.normalisation, self.quantity = encoding, normalisation, quantity
+        self.n_pulses = card.n_pulses
+        self._inverted = card.quantity != quantity
+        # LTD before LTP at each field: the order in which the paper names the pair.
+        laws = [card.law(branch, field) for field in self.fields_G for branch in BRANCHES[::-1]]
+        self._set_curves(laws, trainable)
+        self._set_normalisation()
+        self._set_reduction(len(laws), hidden)
+
+    @property
+    def n_curves(self) -> int:
+        """Number of curves the input is expanded into."""
+        return 2 * len(self.fields_G)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.reduce(self.responses(self.pulse_number(x)))
+
+    def pulse_number(self, x: Tensor) -> Tensor:
+        """Pulse number [1] that encodes each element of `x`, same shape."""
+        if self.encoding == "clip":
+            return (self.n_pulses / 2 + self.n_pulses / 4 * x).clamp(0, self.n_pulses)
+        if self.encoding == "sigmoid":
+            return self.n_pulses * torch.sigmoid(x)
+        return x
+
+    def responses(self, pulses: Tensor) -> Tensor:
+        """Normalised responses of all curves, shape of `pulses` x n_curves."""
+        return (self._raw_responses(pulses) - self.centre) / self.scale
+
+    def reduce(self, responses: Tensor) -> Tensor:
+        """The small network: ... x n_curves -> ..."""
+        if self.hidden_weight is not None:
+            responses = functional.linear(responses, self.hidden_weight, self.hidden_bias).relu()
+        return functional.linear(responses, self.weight, self.bias).squeeze(-1)
+
+    def extra_repr(self) -> str:
+        fields = ", ".join(f"{f:g}" for f in self.fields_G)
+        return (
+            f"card={self.card_name}, fields_G=({fields}), encoding={self.encoding}, "
+            f"normalisation={self.normalisation}, quantity={self.quantity}"
+        )
+
+    def _raw_responses(self, pulses: Tensor) -> Tensor:
+        """Responses in the card's unit over the unit scale, shape of `pulses` x n_curves."""
+        decays = torch.exp(-pulses.unsqueeze(-1) / self.log_tau.exp())
+        response = functional.linear(decays, self.amplitudes * self._owner, self.offset)
+        return 1 / response if self._inverted else response
+
+    def _set_curves(self, laws: list[ExponentialMixture], trainable: bool) -> None:
+        """One column per exponential; `_owner` says which curve it belongs to."""
+        # Ohms are scaled to about 1 so that float32 and the optimiser see ordinary numbers.
+        unit = max(abs(float(v)) for law in laws for v in law([0, self.n_pulses]))
+        tau = torch.tensor([t for law in laws for t in law.tau_pulses], dtype=torch.float64)
+        owner = torch.zeros(len(laws), len(tau))
+        amplitudes = torch.zeros(len(laws), len(tau), dtype=torch.float64)
+        start = 0
+        for row, law in enumerate(laws):
+            stop = start + len(law.tau_pulses)
+            owner[row, start:stop] = 1
+            amplitudes[row, start:stop] = torch.tensor(law.amplitudes) / unit
+            start = stop
+        offset = torch.tensor([law.offset for law in laws], dtype=torch.float64) / unit
+        self.register_buffer("_owner", owner.to(torch.get_default_dtype()))
+        for name, value in (("offset", offset), ("amplitudes", amplitudes), ("log_tau", tau.log())):
+            value = value.to(torch.get_default_dtype())
+            if trainable:
+                setattr(self, name, nn.Parameter(value))
+            else:
+                self.register_buffer(name, value)
+
+    @torch.no_grad()
+    def _set_normalisation(self) -> None:
+        raw = self._raw_responses(torch.arange(self.n_pulses + 1, dtype=self.offset.dtype))
+        if self.normalisation == "zscore":
+            centre, scale = raw.mean(0), raw.std(0, correction=0)
+        else:
+            centre, scale = raw.min().expand(len(raw[0])), (raw.max() - raw.min()).expand(
+                len(raw[0])
+            )
+        self.register_buffer("centre", centre.clone())
+        self.register_buffer("scale", scale.clone())
+
+    def _set_reduction(self, n_curves: int, hidden: int) -> None:
+        """Weights as plain parameters, not `nn.Linear`: they stay digital under aihwkit."""
+        first = nn.Linear(n_curves, hidden) if hidden else None
+        last = nn.Linear(hidden or n_curves, 1)
+        self.hidden_weight = nn.Parameter(first.weight.detach()) if first else None
+        self.hidden_bias = nn.Parameter(first.bias.detach()) if first else None
+        self.weight = nn.Parameter(last.weight.detach())
+        self.bias = nn.Parameter(last.bias.detach())
+
+
+def replace_activations(
+    model: nn.Module,
+    make: Callable[[], nn.Module],
+    kinds: tuple[type[nn.Module], ...] = (nn.ReLU,),
+) -> nn.Module:
+    """Replace each activation of `kinds` in `model` by a fresh `make()`, in place.
+
+    Returns the model (the new activation itself when the model is one of `kinds`). Raises
+    ValueError when there is nothing to replace.
+    """
+    if isinstance(model, kinds):
+        return make()
+    replaced = 0
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, kinds):
+                setattr(module, name, make())
+                replaced += 1
+    if replaced == 0:
+        raise ValueError(f"no {', '.join(k.__name__ for k in kinds)} found in the model")
+    return model
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

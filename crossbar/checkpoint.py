@@ -1,0 +1,63 @@
+"""State of a network, aihwkit tiles included, as plain tensors that load without pickle's code.
+
+aihwkit puts whole configuration objects into `state_dict`, so `torch.load(weights_only=True)`
+refuses its checkpoints. A network that is restored already has its configuration: only tensors,
+numbers and names are kept, and the rest is taken from the network that receives the state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+PLAIN = (Tensor, int, float, bool, str, type(None))
+
+
+def plain_state(model: nn.Module) -> dict[str, Any]:
+    """`state_dict` of `model` reduced to tensors, numbers, text and containers of these."""
+    state = {}
+    for key, value in model.state_dict().items():
+        state[key] = _copy(value) if isinstance(value, Tensor) else _plain(value)
+    return state
+
+
+def load_plain_state(model: nn.Module, state: dict[str, Any]) -> None:
+    """Restore a state made by `plain_state` into an equally built `model`, exactly.
+
+    Raises KeyError or RuntimeError when the state belongs to another network.
+    """
+    own = model.state_dict()
+    missing = sorted(set(own) ^ set(state))
+    if missing:
+        raise KeyError(f"the checkpoint belongs to another network: {missing[0]!r} does not match")
+    full = {}
+    for key, value in own.items():
+        full[key] = state[key] if isinstance(value, Tensor) else {**value, **state[key]}
+    model.load_state_dict(full)
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    return {k: _copy(v) for k, v in value.items() if _is_plain(v)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(v) for v in value.values())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(v) for v in value)
+    return isinstance(value, PLAIN)
+
+
+def _copy(value: Any) -> Any:
+    """Detached copy; tensor subclasses such as aihwkit's context become plain tensors."""
+    if isinstance(value, Tensor):
+        return torch.empty_like(value, requires_grad=False).as_subclass(Tensor).copy_(
+            value.detach().as_subclass(Tensor)
+        )
+    if isinstance(value, dict):
+        return {k: _copy(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copy(v) for v in value]
+    return value

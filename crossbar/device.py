@@ -1,0 +1,205 @@
+"""Cards become aihwkit devices: the one place where siemens become weights.
+
+A card gives conductance against pulse number, G(n), for LTP and LTD. A pulse takes a device from
+g = G(n) to G(n + 1), so each branch is also a step as a function of the conductance. aihwkit's
+PiecewiseStep device takes exactly that, sampled on evenly spaced nodes of the weight range.
+"""
+
+# No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, List, Union
+
+import numpy as np
+from aihwkit.simulator.configs.devices import PiecewiseStepDevice
+from numpy.typing import ArrayLike, NDArray
+
+from crossbar.compat import check_install
+from device_models import DeviceCard, load_card
+
+FloatArray = NDArray[np.float64]
+
+N_NODES = 63
+"""aihwkit's GPU code takes fewer than 64 nodes; the same number everywhere keeps one behaviour."""
+
+ZEROS = ("symmetry_point", "mid_range", "g_min")
+_GRID = 4097
+
+
+@dataclass(frozen=True)
+class WeightScale:
+    """Affine map between conductance and weight: weight = (conductance - zero) / half_range."""
+
+    zero: float
+    half_range: float
+
+    def weight(self, conductance: ArrayLike) -> FloatArray:
+        """Weight [1] of a conductance in the card's unit, any shape."""
+        return (np.asarray(conductance, dtype=float) - self.zero) / self.half_range
+
+    def conductance(self, weight: ArrayLike) -> FloatArray:
+        """Conductance in the card's unit of a weight [1], any shape."""
+        return self.zero + self.half_range * np.asarray(weight, dtype=float)
+
+
+def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: float) -> FloatArray:
+    """Signed conductance change of one pulse at each `conductance`, in the card's unit.
+
+    Below or above the branch's own ends the step of that end is used.
+    """
+    pulses = np.linspace(0, card.n_pulses, _GRID)
+    law_conductance = card.conductance(branch, pulses, field_G)
+    order = slice(None) if branch == "LTP" else slice(None, None, -1)
+    n = np.interp(conductance, law_conductance[order], pulses[order])
+    return card.conductance(branch, n + 1, field_G) - card.conductance(branch, n, field_G)
+
+
+def symmetry_point(card: DeviceCard, field_G: float = 0.0) -> float:
+    """Conductance where one LTP and one LTD pulse are equally large, in the card's unit.
+
+    Where the steps cross nowhere inside the range it is the end at which they come closest.
+    """
+    low, high = card.conductance_range(field_G)
+    grid = np.linspace(low, high, _GRID)
+    up = step_size(card, "LTP", grid, field_G)
+    down = -step_size(card, "LTD", grid, field_G)
+    excess = up - down
+    crossings = np.flatnonzero((excess[:-1] > 0) & (excess[1:] <= 0))
+    if len(crossings) == 0:
+        return float(grid[np.argmin(np.abs(excess))])
+    i = crossings[0]
+    share = excess[i] / (excess[i] - excess[i + 1])
+    return float(grid[i] + share * (grid[i + 1] - grid[i]))
+
+
+def weight_scale(
+    card: DeviceCard, field_G: float = 0.0, zero: str = "symmetry_point"
+) -> WeightScale:
+    """Map of the card's conductance range onto weights two units wide.
+
+    `zero` says which conductance is the weight 0: `symmetry_point` (an up and a down pulse
+    cancel; the usual choice for training), `mid_range` (weights from -1 to 1), or `g_min`
+    (weights from 0 to 2, for the two devices of a differential pair).
+    """
+    low, high = card.conductance_range(field_G)
+    if zero == "symmetry_point":
+        origin = symmetry_point(card, field_G)
+    elif zero == "mid_range":
+        origin = (low + high) / 2
+    elif zero == "g_min":
+        origin = low
+    else:
+        raise ValueError(f"zero must be one of {', '.join(ZEROS)}, got {zero!r}")
+    return WeightScale(origin, (high - low) / 2)
+
+
+@dataclass
+class CardDevice(PiecewiseStepDevice):
+    """aihwkit pulsed device that follows a device card at one magnetic field.
+
+    Use it like any aihwkit device: `SingleRPUConfig(device=CardDevice(card="lsmo_pvdf_co"))`.
+    Range, granularity and step shape come from the card and are not settable; the spreads are
+    aihwkit's own parameters. A spread left at None takes the card's value, which is 0 where
+    nothing was measured.
+    """
+
+    bindings_ignore: ClassVar[List] = ["card", "field_G", "zero", "diffusion", "lifetime"]
+
+    card: Union[str, Path, DeviceCard] = "lsmo_pvdf_co"
+    """Name of a card, path of a card file, or a card."""
+
+    field_G: float = 0.0
+    """Magnetic field the device is programmed and read at [G]."""
+
+    zero: str = "symmetry_point"
+    """Conductance that stands for the weight 0, see `weight_scale`."""
+
+    w_min: float = field(init=False, default=None)  # type: ignore[assignment]
+    w_max: float = field(init=False, default=None)  # type: ignore[assignment]
+    dw_min: float = field(init=False, default=None)  # type: ignore[assignment]
+    piecewise_up: List[float] = field(init=False, default_factory=list)
+    piecewise_down: List[float] = field(init=False, default_factory=list)
+
+    dw_min_std: float = None  # type: ignore[assignment]
+    """Cycle-to-cycle std of a step over the mean step (card: `step_c2c`)."""
+
+    dw_min_dtod: float = None  # type: ignore[assignment]
+    """Device-to-device std of the step size (card: `step_d2d`)."""
+
+    w_min_dtod: float = None  # type: ignore[assignment]
+    """Device-to-device std of the lower end of the range (card: `range_d2d`)."""
+
+    w_max_dtod: float = None  # type: ignore[assignment]
+    """Device-to-device std of the upper end of the range (card: `range_d2d`)."""
+
+    up_down_dtod: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_install()
+        card = load_card(self.card)
+        scale = weight_scale(card, self.field_G, self.zero)
+        low, high = card.conductance_range(self.field_G)
+        nodes = np.linspace(low, high, N_NODES)
+        up = step_size(card, "LTP", nodes, self.field_G) / scale.half_range
+        down = -step_size(card, "LTD", nodes, self.field_G) / scale.half_range
+        # The granularity is the pulse at the weight 0, where digital accumulation counts pulses.
+        at_zero = np.interp(scale.zero, nodes, (up + down) / 2)
+        # Ends nudged outwards to 0: the C++ code wants 0 inside the range, to the last bit.
+        self.w_min = min(float(scale.weight(low)), 0.0)
+        self.w_max = max(float(scale.weight(high)), 0.0)
+        self.dw_min = float(at_zero)
+        self.piecewise_up = [float(v) for v in up / at_zero]
+        self.piecewise_down = [float(v) for v in down / at_zero]
+        spread = card.spread
+        for name, value in (
+            ("dw_min_std", spread.step_c2c),
+            ("dw_min_dtod", spread.step_d2d),
+            ("w_min_dtod", spread.range_d2d),
+            ("w_max_dtod", spread.range_d2d),
+        ):
+            if getattr(self, name) is None:
+                setattr(self, name, float(value))
+
+    @property
+    def scale(self) -> WeightScale:
+        """Map between the device's weights and the card's conductance."""
+        return weight_scale(load_card(self.card), self.field_G, self.zero)
+
+
+def pulsed_device(
+    card: Union[str, Path, DeviceCard],
+    field_G: float = 0.0,
+    *,
+    zero: str = "symmetry_point",
+    step_c2c: float | None = None,
+    step_d2d: float | None = None,
+    range_d2d: float | None = None,
+    **aihwkit_parameters: Any,
+) -> CardDevice:
+    """aihwkit device of any card at any field [G] in the card's range.
+
+    `step_c2c`, `step_d2d`, `range_d2d`: relative spreads [1] of a step from cycle to cycle, of
+    the step size and of the range ends from device to device; None takes the card's own value,
+    0 where none was measured. Further keywords are aihwkit's (`corrupt_devices_prob`, ...).
+    Raises ValueError for a field outside the card's range, CardError for a bad card.
+    """
+    return CardDevice(
+        card=card,
+        field_G=field_G,
+        zero=zero,
+        dw_min_std=step_c2c,  # type: ignore[arg-type]
+        dw_min_dtod=step_d2d,  # type: ignore[arg-type]
+        w_min_dtod=range_d2d,  # type: ignore[arg-type]
+        w_max_dtod=range_d2d,  # type: ignore[arg-type]
+        **aihwkit_parameters,
+    )
+
+
+@dataclass
+class LSMOPVDFCoPresetDevice(CardDevice):
+    """LSMO/PVDF/Co organic spintronic memristor, +2 V / -1.3 V pulses of 10 ms, 0 to 350 G.
+
+    Reconstructed from the text of arXiv:2510.23542, which prints no absolute resistance: the
+    shape of the device, not measured data.
+    """

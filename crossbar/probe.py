@@ -1,0 +1,58 @@
+"""Drive a real aihwkit tile with single pulses and read its weights, as a probe station would."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from aihwkit.simulator.configs import SingleRPUConfig
+from aihwkit.simulator.configs.devices import PulsedDevice
+from aihwkit.simulator.parameters.enums import PulseType
+from aihwkit.simulator.parameters.training import UpdateParameters
+from aihwkit.simulator.tiles.analog import AnalogTile
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def single_pulse_tile(device: PulsedDevice, n_devices: int = 1) -> AnalogTile:
+    """Tile of 1 row x `n_devices` columns on which one update is exactly one pulse a device."""
+    update = UpdateParameters(
+        pulse_type=PulseType.STOCHASTIC_COMPRESSED,
+        desired_bl=1,
+        fixed_bl=True,
+        update_management=False,
+        update_bl_management=False,
+    )
+    tile = AnalogTile(1, n_devices, SingleRPUConfig(device=device, update=update))
+    tile.set_learning_rate(1.0)
+    return tile
+
+
+def probe(
+    device: PulsedDevice,
+    branch: str,
+    n_pulses: int,
+    start_weight: float | None = None,
+    n_devices: int = 1,
+) -> FloatArray:
+    """Weights before and after each of `n_pulses` LTP or LTD pulses, `n_pulses + 1` x `n_devices`.
+
+    `start_weight` defaults to the end of the range the branch starts from.
+    """
+    if branch not in ("LTP", "LTD"):
+        raise ValueError(f"branch must be LTP or LTD, got {branch!r}")
+    up = branch == "LTP"
+    if start_weight is None:
+        start_weight = device.w_min if up else device.w_max
+    tile = single_pulse_tile(device, n_devices)
+    tile.set_weights(torch.full((1, n_devices), float(start_weight)))
+    weights = [_read(tile)]
+    inputs, gradient = torch.ones(1, n_devices), torch.full((1, 1), -1.0 if up else 1.0)
+    for _ in range(n_pulses):
+        tile.update(inputs, gradient)
+        weights.append(_read(tile))
+    return np.stack(weights)
+
+
+def _read(tile: AnalogTile) -> FloatArray:
+    return tile.get_weights()[0].detach().numpy().astype(float).ravel().copy()

@@ -1,0 +1,136 @@
+"""Training recipes on aihwkit tiles, and networks whose weights live on them.
+
+`mixed_precision` is the default: gradients accumulate in digital and a pulse is fired when a full
+step is due. Plain analog SGD fires stochastic pulses for every sample, and on a coarse and
+asymmetric device (one LTD pulse from the top takes away almost half of the conductance range)
+the asymmetry, not the gradient, decides where the weights go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+from aihwkit.nn import AnalogConv2d, AnalogLinear
+from aihwkit.simulator.configs import (
+    DigitalRankUpdateRPUConfig,
+    SingleRPUConfig,
+    UnitCellRPUConfig,
+)
+from aihwkit.simulator.configs.compounds import BufferedTransferCompound, MixedPrecisionCompound
+from aihwkit.simulator.configs.configs import IOManagedRPUConfig
+from aihwkit.simulator.configs.devices import PulsedDevice
+from aihwkit.simulator.parameters.enums import BoundManagementType
+from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.parameters.mapping import MappingParameter
+from torch import nn
+
+from crossbar.activation import _check_choice
+from crossbar.device import pulsed_device
+from device_models import DeviceCard
+
+RECIPES = ("mixed_precision", "sgd", "tiki_taka_v2")
+
+
+def periphery(
+    *, perfect: bool = False, dac_bits: int = 7, adc_bits: int = 9, out_noise: float = 0.06
+) -> IOParameters:
+    """Converters of a crossbar: DAC and ADC resolution [bit], output noise [weight units].
+
+    The defaults are aihwkit's; `perfect` switches all of them off.
+    """
+    if perfect:
+        return IOParameters(is_perfect=True)
+    return IOParameters(
+        inp_res=1 / (2**dac_bits - 2),
+        out_res=1 / (2**adc_bits - 2),
+        out_noise=out_noise,
+        bound_management=BoundManagementType.NONE,
+    )
+
+
+def rpu_config(
+    device: PulsedDevice, recipe: str = "mixed_precision", io: IOParameters | None = None
+) -> IOManagedRPUConfig:
+    """aihwkit configuration that trains `device` with a named recipe.
+
+    `mixed_precision`, `sgd` (plain analog SGD) or `tiki_taka_v2` (two devices a weight and a
+    digital buffer). Weights are scaled into the part of the range that is open to both signs,
+    and a digital scale per output learns the rest.
+    """
+    _check_choice("recipe", recipe, RECIPES)
+    io = io or periphery()
+    common = {
+        "forward": io,
+        "backward": deepcopy(io),
+        "mapping": MappingParameter(
+            weight_scaling_omega=_weight_span(device),
+            learn_out_scaling=True,
+            out_scaling_columnwise=True,
+            digital_bias=True,
+        ),
+    }
+    if recipe == "mixed_precision":
+        return DigitalRankUpdateRPUConfig(device=MixedPrecisionCompound(device=device), **common)
+    if recipe == "sgd":
+        return SingleRPUConfig(device=device, **common)
+    pair = [deepcopy(device), deepcopy(device)]
+    return UnitCellRPUConfig(
+        device=BufferedTransferCompound(unit_cell_devices=pair, units_in_mbatch=True), **common
+    )
+
+
+def crossbar_layers(model: nn.Module) -> list[str]:
+    """Names of the conv and linear layers whose weights can live on a crossbar, in order."""
+    return [n for n, m in model.named_modules() if type(m) in (nn.Conv2d, nn.Linear)]
+
+
+def to_crossbar(
+    model: nn.Module,
+    card: str | Path | DeviceCard,
+    weights_G: float | Sequence[float] = 0.0,
+    *,
+    recipe: str = "mixed_precision",
+    io: IOParameters | None = None,
+    seed: int = 0,
+    zero: str = "symmetry_point",
+    step_c2c: float | None = None,
+    step_d2d: float | None = None,
+    range_d2d: float | None = None,
+) -> nn.Module:
+    """Move the weights of every conv and linear layer of `model` to crossbar tiles, in place.
+
+    `weights_G`: one field [G] for all layers, or one per layer. `seed` fixes the device-to-device
+    draws. Raises ValueError when the number of fields is not the number of layers.
+    """
+    names = crossbar_layers(model)
+    fields = [weights_G] * len(names) if isinstance(weights_G, int | float) else list(weights_G)
+    if len(fields) != len(names):
+        raise ValueError(f"{len(fields)} fields for {len(names)} crossbar layers ({', '.join(names)})")
+    for index, (name, field_G) in enumerate(zip(names, fields, strict=True)):
+        device = pulsed_device(
+            card,
+            field_G,
+            zero=zero,
+            step_c2c=step_c2c,
+            step_d2d=step_d2d,
+            range_d2d=range_d2d,
+            construction_seed=1 + seed * 1000 + index,
+        )
+        layer = model.get_submodule(name)
+        kind = AnalogConv2d if isinstance(layer, nn.Conv2d) else AnalogLinear
+        model.set_submodule(name, kind.from_digital(layer, rpu_config(device, recipe, io)))
+    return model
+
+
+def count_crossbar_weights(model: nn.Module) -> int:
+    """Number of weights that live on crossbar tiles."""
+    tiles = [m.analog_module for m in model.modules() if isinstance(m, AnalogConv2d | AnalogLinear)]
+    return sum(tile.in_size * tile.out_size for tile in tiles)
+
+
+def _weight_span(device: PulsedDevice) -> float:
+    """Largest initial weight: 0.8 of the shorter side of the range, of the range if one-sided."""
+    sides = [side for side in (-device.w_min, device.w_max) if side > 0]
+    return 0.8 * min(sides)

@@ -1,0 +1,413 @@
+"""Device cards: one JSON file that says how a device responds to pulses, and how we know.
+
+A card holds the fitted LTP and LTD curves at one or several fields, their units, the conditions
+they were taken under, where they come from (measured, digitised or reconstructed) and how good
+the fit is. Cards come from strangers: they are size-limited JSON, checked on reading, and every
+complaint is one line that names the file and the place in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from device_models.curves import ExponentialMixture
+
+FloatArray = NDArray[np.float64]
+
+SCHEMA = "fieldcrossbar.device_card"
+SCHEMA_VERSION = 1
+MAX_CARD_BYTES = 4 * 2**20
+MAX_CURVES = 1024
+BRANCHES = ("LTP", "LTD")
+KINDS = ("measured", "digitised", "reconstructed")
+UNITS = {"resistance": ("ohm",), "conductance": ("S", "1")}
+LAWS = {ExponentialMixture.name: ExponentialMixture}
+CARD_FOLDER = Path(__file__).parent / "cards"
+
+
+class CardError(ValueError):
+    """A card that cannot be used; the message is one line naming the file and the place in it."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Fitted response of one branch (LTP or LTD) at one field [G]; `fit` holds its quality."""
+
+    branch: str
+    field_G: float
+    law: ExponentialMixture
+    fit: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Relative variability the card states; zero where nothing was measured.
+
+    `step_c2c`: std of a step at fixed state over the mean step, cycle to cycle [1];
+    `step_d2d`: std of the step size from device to device [1];
+    `range_d2d`: std of the ends of the conductance range from device to device [1].
+    """
+
+    step_c2c: float = 0.0
+    step_d2d: float = 0.0
+    range_d2d: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceCard:
+    """A device as data. `quantity` and `unit` say what the curves give (resistance in ohm, ...)."""
+
+    name: str
+    title: str
+    kind: str
+    caveat: str
+    quantity: str
+    unit: str
+    n_pulses: int
+    curves: tuple[Curve, ...]
+    spread: Spread = Spread()
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+
+    @property
+    def fields_G(self) -> tuple[float, ...]:
+        """Fields the device was measured (or reconstructed) at, rising [G]."""
+        return tuple(sorted({c.field_G for c in self.curves}))
+
+    @property
+    def conductance_unit(self) -> str:
+        """Unit of `conductance`: S, or 1 for a card in arbitrary units."""
+        return "S" if self.quantity == "resistance" else self.unit
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the card's content; equal for equal cards wherever they are stored."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def law(self, branch: str, field_G: float = 0.0) -> ExponentialMixture:
+        """Curve of `branch` at any field [G] in range, linear between the measured fields.
+
+        Raises ValueError for an unknown branch or a field outside the measured range.
+        """
+        if branch not in BRANCHES:
+            raise ValueError(f"branch must be LTP or LTD, got {branch!r}")
+        fields = self.fields_G
+        if not fields[0] <= field_G <= fields[-1]:
+            raise ValueError(
+                f"card {self.name!r} is known from {fields[0]:g} to {fields[-1]:g} G, "
+                f"asked at field_G={field_G:g}"
+            )
+        upper = next(i for i, f in enumerate(fields) if f >= field_G)
+        above = self._measured(branch, fields[upper])
+        if fields[upper] == field_G:
+            return above
+        below = self._measured(branch, fields[upper - 1])
+        share = (field_G - fields[upper - 1]) / (fields[upper] - fields[upper - 1])
+        return below.mixed_with(above, share)
+
+    def response(self, branch: str, pulses: ArrayLike, field_G: float = 0.0) -> FloatArray:
+        """Value after `pulses` pulses of `branch` in the card's own quantity and unit."""
+        return self.law(branch, field_G)(pulses)
+
+    def conductance(self, branch: str, pulses: ArrayLike, field_G: float = 0.0) -> FloatArray:
+        """Conductance after `pulses` pulses of `branch` [S, or 1 for arbitrary units]."""
+        value = self.response(branch, pulses, field_G)
+        return 1.0 / value if self.quantity == "resistance" else value
+
+    def conductance_range(self, field_G: float = 0.0) -> tuple[float, float]:
+        """Smallest and largest conductance of both branches at `field_G` [G]."""
+        ends = [self.conductance(b, [0, self.n_pulses], field_G) for b in BRANCHES]
+        return float(np.min(ends)), float(np.max(ends))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The card as the JSON object that is stored."""
+        unit = _key_suffix(self.unit)
+        return {
+            "schema": SCHEMA,
+            "schema_version": SCHEMA_VERSION,
+            "name": self.name,
+            "title": self.title,
+            "kind": self.kind,
+            "caveat": self.caveat,
+            "source": dict(self.source),
+            "conditions": dict(self.conditions),
+            "quantity": self.quantity,
+            "unit": self.unit,
+            "n_pulses": self.n_pulses,
+            "spread": {
+                "step_c2c": self.spread.step_c2c,
+                "step_d2d": self.spread.step_d2d,
+                "range_d2d": self.spread.range_d2d,
+                "note": self.spread.note,
+            },
+            "curves": [
+                {
+                    "branch": c.branch,
+                    "field_G": c.field_G,
+                    "law": c.law.name,
+                    f"offset{unit}": c.law.offset,
+                    f"amplitudes{unit}": list(c.law.amplitudes),
+                    "tau_pulses": list(c.law.tau_pulses),
+                    "fit": dict(c.fit),
+                }
+                for c in self.curves
+            ],
+        }
+
+    def save(self, path: str | Path, overwrite: bool = False) -> Path:
+        """Write the card as JSON, whole or not at all; refuses an existing file."""
+        path = Path(path)
+        if path.exists() and not overwrite:
+            raise CardError(f"{path}: exists already; choose another name or overwrite=True")
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(path, text)
+        return path
+
+    def _measured(self, branch: str, field_G: float) -> ExponentialMixture:
+        return next(c.law for c in self.curves if c.branch == branch and c.field_G == field_G)
+
+
+def list_cards() -> tuple[str, ...]:
+    """Names of the cards that come with the project."""
+    return tuple(sorted(p.stem for p in CARD_FOLDER.glob("*.json")))
+
+
+def load_card(card: str | Path | DeviceCard) -> DeviceCard:
+    """Card by its name (see `list_cards`) or by the path of a JSON file; a card passes through.
+
+    Raises CardError, one line that names the file and the place in it.
+    """
+    if isinstance(card, DeviceCard):
+        return card
+    if str(card) in list_cards():
+        return _read(CARD_FOLDER / f"{card}.json")
+    path = Path(card)
+    if path.suffix != ".json":
+        raise CardError(
+            f"no card named {str(card)!r}: cards are {', '.join(list_cards())}, "
+            f"or the path of a .json file"
+        )
+    return _read(path)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` so that `path` holds either what it held before or all of the new text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _read(path: Path) -> DeviceCard:
+    try:
+        size = path.stat().st_size
+        if size > MAX_CARD_BYTES:
+            raise CardError(f"{path}: {size} bytes, a card has at most {MAX_CARD_BYTES}")
+        content = json.loads(
+            path.read_bytes().decode("utf-8"),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_no_constant,
+        )
+    except OSError as error:
+        raise CardError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise CardError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise CardError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except CardError:
+        raise
+    except (RecursionError, ValueError) as error:
+        raise CardError(f"{path}: {str(error) or 'nested too deeply'}") from None
+    try:
+        return card_from_dict(content, path=str(path))
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from None
+
+
+def card_from_dict(content: Any, path: str = "") -> DeviceCard:
+    """Checked card from its JSON object; CardError names the key and what was expected."""
+    top = _Reader(content, "card")
+    if top.text("schema") != SCHEMA:
+        raise CardError(f"schema must be {SCHEMA!r}, got {top.text('schema')!r}")
+    version = top.integer("schema_version", 1)
+    if version > SCHEMA_VERSION:
+        raise CardError(f"schema_version {version} is newer than this program ({SCHEMA_VERSION})")
+    quantity = top.choice("quantity", tuple(UNITS))
+    unit = top.choice("unit", UNITS[quantity])
+    spread = _Reader(top.value("spread"), "spread")
+    card = DeviceCard(
+        name=top.text("name"),
+        title=top.text("title"),
+        kind=top.choice("kind", KINDS),
+        caveat=top.text("caveat"),
+        quantity=quantity,
+        unit=unit,
+        n_pulses=top.integer("n_pulses", 2, 10_000_000),
+        curves=tuple(_curve(c, f"curves[{i}]", unit) for i, c in enumerate(_curve_list(top))),
+        spread=Spread(
+            step_c2c=spread.number("step_c2c", 0.0, 10.0),
+            step_d2d=spread.number("step_d2d", 0.0, 10.0),
+            range_d2d=spread.number("range_d2d", 0.0, 10.0),
+            note=spread.text("note"),
+        ),
+        conditions=top.mapping("conditions"),
+        source=top.mapping("source"),
+        path=path,
+    )
+    _check_complete(card)
+    _check_shape(card)
+    return card
+
+
+def _curve_list(top: _Reader) -> list[Any]:
+    curves = top.value("curves")
+    if not isinstance(curves, list) or not 2 <= len(curves) <= MAX_CURVES:
+        raise CardError(f"curves must be a list of 2 to {MAX_CURVES} curves")
+    return curves
+
+
+def _curve(content: Any, where: str, unit: str) -> Curve:
+    reader = _Reader(content, where)
+    reader.choice("law", tuple(LAWS))
+    suffix = _key_suffix(unit)
+    amplitudes = reader.numbers(f"amplitudes{suffix}")
+    tau_pulses = reader.numbers("tau_pulses")
+    try:
+        law = ExponentialMixture(reader.number(f"offset{suffix}"), amplitudes, tau_pulses)
+    except ValueError as error:
+        raise CardError(f"{where}: {error}") from None
+    return Curve(
+        branch=reader.choice("branch", BRANCHES),
+        field_G=reader.number("field_G"),
+        law=law,
+        fit=reader.mapping("fit"),
+    )
+
+
+def _check_complete(card: DeviceCard) -> None:
+    """Every field has exactly one LTP and one LTD curve."""
+    seen = [(c.branch, c.field_G) for c in card.curves]
+    for branch in BRANCHES:
+        for field_G in card.fields_G:
+            if seen.count((branch, field_G)) != 1:
+                raise CardError(
+                    f"curves: {seen.count((branch, field_G))} {branch} curves at {field_G:g} G, "
+                    f"one expected"
+                )
+
+
+def _check_shape(card: DeviceCard) -> None:
+    """Responses are finite and monotone over the pulses: LTP raises the conductance, LTD lowers."""
+    pulses = np.linspace(0, card.n_pulses, 257)
+    for i, curve in enumerate(card.curves):
+        with np.errstate(all="ignore"):
+            value = curve.law(pulses)
+            if card.quantity == "resistance" and not np.all(value > 0):
+                raise CardError(f"curves[{i}]: resistance must stay positive over the pulses")
+            conductance = 1 / value if card.quantity == "resistance" else value
+        if not np.all(np.isfinite(conductance)):
+            raise CardError(f"curves[{i}]: the response is not finite over the pulses")
+        rising = curve.branch == "LTP"
+        steps = np.diff(conductance) if rising else -np.diff(conductance)
+        if steps.sum() <= 0 or steps.min() < -1e-6 * np.ptp(conductance):
+            verb = "rise" if rising else "fall"
+            raise CardError(f"curves[{i}]: conductance must {verb} along {curve.branch} pulses")
+
+
+class _Reader:
+    """Typed look-ups in a JSON object; every complaint names the key."""
+
+    def __init__(self, content: Any, where: str):
+        if not isinstance(content, dict):
+            raise CardError(f"{where} must be a JSON object, got {type(content).__name__}")
+        self.content, self.where = content, where
+
+    def value(self, key: str) -> Any:
+        if key not in self.content:
+            raise CardError(f"{self.where}: key {key!r} is missing")
+        return self.content[key]
+
+    def text(self, key: str) -> str:
+        value = self.value(key)
+        if not isinstance(value, str):
+            raise CardError(f"{self.where}.{key} must be text, got {value!r:.40}")
+        return value
+
+    def choice(self, key: str, choices: tuple[str, ...]) -> str:
+        value = self.text(key)
+        if value not in choices:
+            raise CardError(f"{self.where}.{key} must be one of {choices}, got {value!r:.40}")
+        return value
+
+    def number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float:
+        return self._checked(self.value(key), key, low, high)
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        values = self.value(key)
+        if not isinstance(values, list) or not 1 <= len(values) <= 64:
+            raise CardError(f"{self.where}.{key} must be a list of 1 to 64 numbers")
+        return tuple(
+            self._checked(v, f"{key}[{i}]", -math.inf, math.inf) for i, v in enumerate(values)
+        )
+
+    def integer(self, key: str, low: int, high: int = 2**31) -> int:
+        value = self.value(key)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise CardError(
+                f"{self.where}.{key} must be an integer from {low} to {high}, got {value!r:.40}"
+            )
+        return value
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        value = self.value(key)
+        if not isinstance(value, dict):
+            raise CardError(f"{self.where}.{key} must be a JSON object")
+        return value
+
+    def _checked(self, value: Any, key: str, low: float, high: float) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise CardError(f"{self.where}.{key} must be a number, got {value!r:.40}")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number) or not low <= number <= high:
+            raise CardError(f"{self.where}.{key} is out of range: {value!r:.40}")
+        return number
+
+
+def _key_suffix(unit: str) -> str:
+    """Unit as the ending of a key: `offset_ohm`, `offset_S`; none for arbitrary units."""
+    return "" if unit == "1" else f"_{unit}"
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise CardError(f"key {key!r:.40} is given twice")
+    return dict(pairs)
+
+
+def _no_constant(text: str) -> None:
+    raise CardError(f"{text} is not a number a card may hold")

@@ -1,0 +1,136 @@
+"""Make the card `lsmo_pvdf_co` from the compact model, bit for bit the same each time.
+
+The paper prints no numeric curve. What is made here is the response that the compact model gives
+for the paper's Fig. 3 protocol, with exponential mixtures fitted to it: a reconstruction.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_models.card import Curve, DeviceCard, Spread
+from device_models.curves import ExponentialMixture
+from device_models.fit import fit_exponential_mixture
+from device_models.memristor import SOURCES, Memristor, MemristorParameters, resistance_ohm
+
+FIELDS_G = (0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0)
+"""Eight fields from 0 to 350 G (M8); the even step is derived (ledger section 6)."""
+
+LTP_V, LTD_V = -1.3, 2.0
+"""Pulse pair of Fig. 3 (E9)."""
+
+PULSE_WIDTH_S = 0.010
+N_PULSES = 64
+"""64 pulses a branch: stated for Fig. 2 (E8), assumed for Fig. 3."""
+
+MIXTURE_ORDER = 3
+SIGNIFICANT_DIGITS = 7
+
+CAVEAT = (
+    "Reconstructed, not measured: the paper prints no absolute resistance and no numeric curve. "
+    "The curves are a compact model constrained by the text (ledger section 6); the text does not "
+    "identify its parameters. Use them for the shape of the device, not as data."
+)
+
+
+def reconstruct_responses(
+    parameters: MemristorParameters | None = None,
+) -> dict[tuple[str, float], NDArray[np.float64]]:
+    """Resistance [ohm] after 0 to 64 pulses for each (branch, field [G]), Fig. 3c and 3d.
+
+    Protocol: the limit cycle of 64 x -1.3 V / 64 x +2 V (10 ms), magnetic initialisation -2 kG.
+    """
+    device = Memristor(parameters)
+    device.settle(LTP_V, LTD_V, PULSE_WIDTH_S, N_PULSES)
+    states = {
+        "LTP": device.pulse_train(LTP_V, PULSE_WIDTH_S, N_PULSES),
+        "LTD": device.pulse_train(LTD_V, PULSE_WIDTH_S, N_PULSES),
+    }
+    return {
+        (branch, field_G): resistance_ohm(state, field_G, parameters)
+        for field_G in FIELDS_G
+        for branch, state in states.items()
+    }
+
+
+def reconstruct_card(parameters: MemristorParameters | None = None) -> DeviceCard:
+    """The card `lsmo_pvdf_co`: both branches at eight fields, parameters with their ledger rows."""
+    parameters = parameters or MemristorParameters()
+    responses = reconstruct_responses(parameters)
+    pulses = np.arange(N_PULSES + 1)
+    curves = []
+    for (branch, field_G), response in responses.items():
+        law = _rounded(fit_exponential_mixture(pulses, response, MIXTURE_ORDER))
+        error = law(pulses) / response - 1
+        fit = {
+            "n_points": len(pulses),
+            "max_relative_error": _digits(np.abs(error).max(), 3),
+            "rms_relative_error": _digits(np.sqrt(np.mean(error**2)), 3),
+        }
+        curves.append(Curve(branch, field_G, law, fit))
+    return DeviceCard(
+        name="lsmo_pvdf_co",
+        title="LSMO/PVDF/Co organic spintronic memristor, +2 V / -1.3 V, 10 ms, 10 K",
+        kind="reconstructed",
+        caveat=CAVEAT,
+        quantity="resistance",
+        unit="ohm",
+        n_pulses=N_PULSES,
+        curves=tuple(curves),
+        spread=Spread(note="The paper states no device-to-device or cycle-to-cycle spread (E19)."),
+        conditions={
+            "temperature_K": 10.0,
+            "read_voltage_V": 0.010,
+            "pulse_width_s": PULSE_WIDTH_S,
+            "ltp_amplitude_V": LTP_V,
+            "ltd_amplitude_V": LTD_V,
+            "magnetic_init_G": -2000.0,
+            "junction_area_m2": 1e-10,
+        },
+        source={
+            "reference": "Chen et al., arXiv:2510.23542, Fig. 3c and 3d",
+            "generator": "device_models.reconstruct.reconstruct_card",
+            "data_sha256": hashlib.sha256(responses_csv(responses).encode()).hexdigest(),
+            "parameters": {
+                key: {"value": value, "ledger": SOURCES[key]}
+                for key, value in asdict(parameters).items()
+            }
+            | {
+                "field_grid_G": {"value": list(FIELDS_G), "ledger": "M8; even step derived"},
+                "n_pulses": {"value": N_PULSES, "ledger": "E8 (Fig. 2); assumed for Fig. 3"},
+                "pulse_pair_V": {"value": [LTP_V, LTD_V], "ledger": "E9"},
+                "coercivity_lsmo_G": {"value": 90.0, "ledger": "stated (M2)"},
+                "coercivity_co_G": {"value": 300.0, "ledger": "assumed (M3)"},
+            },
+        },
+    )
+
+
+def responses_csv(responses: dict[tuple[str, float], NDArray[np.float64]]) -> str:
+    """The reconstructed points as a long CSV: field_G, branch, pulse, resistance_ohm."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["field_G", "branch", "pulse", "resistance_ohm"])
+    for (branch, field_G), response in responses.items():
+        for pulse, value in enumerate(response):
+            writer.writerow([f"{field_G:g}", branch, pulse, f"{value:.6e}"])
+    return text.getvalue()
+
+
+def _rounded(law: ExponentialMixture) -> ExponentialMixture:
+    """Fixed significant digits, so that another linear algebra library gives the same card."""
+    return ExponentialMixture(
+        _digits(law.offset),
+        tuple(_digits(a) for a in law.amplitudes),
+        tuple(_digits(t) for t in law.tau_pulses),
+    )
+
+
+def _digits(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
+    return float(f"{value:.{digits - 1}e}")

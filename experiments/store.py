@@ -1,0 +1,182 @@
+"""Run store: one folder per run, named after what makes the run what it is.
+
+`runs/set2/quick-seed0-3f9a1c2b/` holds `config.yaml`, `provenance.json`, `history.csv`,
+`result.json`, `last.pt` and `best.pt`. The last part of the name is a hash of the resolved
+configuration: the same configuration finds the same folder, which is what makes resuming and
+refusing to overwrite possible. Every file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from device_models.card import write_atomically
+
+NOT_IDENTITY = ("store", "resume", "overwrite", "threads", "accelerator")
+"""Settings that do not change what a run computes."""
+
+PACKAGES = ("aihwkit", "torch", "torchvision", "numpy", "scipy", "lmfit", "hydra-core")
+
+
+class StoreError(RuntimeError):
+    """A run folder that cannot be used as asked; one line."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder and the files in it."""
+
+    folder: Path
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.pt"
+
+    def result(self) -> dict[str, Any] | None:
+        """Content of `result.json`, None where the run has none yet."""
+        try:
+            return json.loads((self.folder / "result.json").read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise StoreError(f"{self.folder / 'result.json'}: not JSON: {error}") from None
+
+    def history(self) -> list[dict[str, float]]:
+        """Rows of `history.csv`, one per epoch."""
+        with open(self.folder / "history.csv", newline="") as file:
+            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        write_atomically(self.folder / "result.json", json.dumps(result, indent=2) + "\n")
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.folder / "history.csv", text.getvalue())
+
+    def save_checkpoint(self, path: Path, state: Mapping[str, Any]) -> None:
+        """Write tensors, numbers and names to `path` in one move."""
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{path.name}.")
+        os.close(handle)
+        try:
+            torch.save(dict(state), temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def load_checkpoint(self, path: Path) -> dict[str, Any]:
+        """Checkpoint at `path`; no code in it is ever run."""
+        try:
+            return torch.load(path, weights_only=True, map_location="cpu")
+        except Exception as error:
+            reason = str(error).splitlines()[0][:100]
+            raise StoreError(f"{path}: not a checkpoint of this program ({reason})") from None
+
+
+def run_folder(config: Mapping[str, Any]) -> Path:
+    """Folder of the run that `config` (resolved, plain containers) describes."""
+    identity = {k: v for k, v in config.items() if k not in NOT_IDENTITY}
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    name = f"{config['schedule']}-seed{config['seed']}-{digest}"
+    return Path(str(config["store"])) / str(config["name"]) / name
+
+
+def open_run(config: Mapping[str, Any]) -> Run:
+    """Folder of this run, made where needed, locked for this process.
+
+    Raises StoreError where a run is there already and neither `resume` nor `overwrite` is set,
+    or where another process is working in it.
+    """
+    run = Run(run_folder(config))
+    begun = (run.folder / "config.yaml").exists()
+    if begun and not (config["resume"] or config["overwrite"]):
+        result = run.result() or {}
+        raise StoreError(
+            f"{run.folder} holds this run already ({result.get('status', 'unfinished')}): "
+            f"resume=true continues or shows it, overwrite=true trains it again"
+        )
+    run.folder.mkdir(parents=True, exist_ok=True)
+    _lock(run.folder)
+    if begun and config["overwrite"] and not config["resume"]:
+        for path in run.folder.iterdir():
+            if path.name != ".lock":
+                path.unlink() if path.is_file() else shutil.rmtree(path)
+    write_atomically(run.folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+    return run
+
+
+def list_runs(store: str | Path) -> list[Run]:
+    """Runs in the store that have a result, ordered by folder name."""
+    return [Run(path.parent) for path in sorted(Path(store).glob("*/*/result.json"))]
+
+
+def provenance(card_sha256: str, command: list[str] | None = None) -> dict[str, Any]:
+    """Versions, machine, card and git state of this process."""
+    return {
+        "command": command or sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "packages": {name: version(name) for name in PACKAGES},
+        "card_sha256": card_sha256,
+        "git": _git_state(),
+    }
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Commit of this source tree and whether it was changed since; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+    )
+    return done.stdout.strip()
+
+
+_LOCKS: list[Any] = []
+
+
+def _lock(folder: Path) -> None:
+    """Hold the folder until this process ends (the kernel lets go of it, also after kill -9)."""
+    file = open(folder / ".lock", "w")  # noqa: SIM115 (kept open on purpose)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StoreError(f"{folder} is in use by another process") from None
+    _LOCKS.append(file)

@@ -1,0 +1,286 @@
+"""Train one network, or with -m a sweep of them: `python -m experiments.train experiment=set2`.
+
+The story of a run, top to bottom: read the configuration, load the data, build the network, put
+its weights on crossbars where asked, train, keep the result. `--help` lists the choices.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from crossbar.activation import EMActivation
+from crossbar.checkpoint import load_plain_state, plain_state
+from crossbar.compat import InstallError, check_install
+from crossbar.models import build_model
+from crossbar.rpu import count_crossbar_weights, periphery, to_crossbar
+from device_models import load_card
+from experiments.data import DataError, FashionMNIST, load_fashion_mnist, split, subset
+from experiments.loop import (
+    DivergedError,
+    Images,
+    Stopwatch,
+    accuracy,
+    decay_factor,
+    make_optimizer,
+    train_epoch,
+)
+from experiments.progress import TrainingProgress
+from experiments.store import Run, StoreError, open_run, provenance
+
+KNOWN_ERRORS = (DataError, StoreError, InstallError, DivergedError, ValueError)
+"""Errors a user can mend: shown as one line, without a traceback."""
+
+FAILURES = "FIELDCROSSBAR_FAILURES"
+"""Environment variable naming the file in which the jobs of a sweep note their failures."""
+
+
+def train(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Train the run that `config` (resolved, plain containers) describes; its result."""
+    check_install()
+    device = _prepare_torch(config)
+    card = load_card(config["device"]["card"])
+    train_set, test_set = _load_images(config, device)
+    model = make_network(config).to(device)
+    optimizer = make_optimizer(
+        model, **{k: v for k, v in config["optimizer"].items() if k != "decay"}
+    )
+    decay_factor(0.0, config["optimizer"]["decay"])  # a wrong name ends here, not after an epoch
+    run = open_run(config)
+    rows = _resume(run, model, optimizer) if config["resume"] else []
+    result = {
+        "status": "interrupted",
+        "name": config["name"],
+        "schedule": config["schedule"],
+        "seed": config["seed"],
+        "activation": config["activation"]["name"],
+        "card": card.name,
+        "card_kind": card.kind,
+        "card_sha256": card.sha256,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "crossbar_weights": count_crossbar_weights(model),
+        "train_images": len(train_set),
+        "test_images": len(test_set),
+        "test_is_held_out": config["data"]["held_out"] > 0,
+        "provenance": provenance(card.sha256),
+    }
+    epochs = config["trainer"]["epochs"]
+    label = f"{config['name']} seed {config['seed']}"
+    try:
+        with TrainingProgress(label, epochs, len(train_set), len(rows)) as progress:
+            for epoch in range(len(rows), epochs):
+                watch = Stopwatch()
+                loss, train_accuracy = train_epoch(
+                    model,
+                    optimizer,
+                    train_set,
+                    config["trainer"]["batch_size"],
+                    _epoch_generator(config["seed"], epoch),
+                    lambda share, epoch=epoch: decay_factor(
+                        (epoch + share) / epochs, config["optimizer"]["decay"]
+                    ),
+                    progress.batch,
+                )
+                row = {
+                    "epoch": epoch + 1,
+                    "train_loss": loss,
+                    "train_accuracy": train_accuracy,
+                    "test_accuracy": accuracy(model, test_set),
+                    "test_accuracy_batch_statistics": accuracy(model, test_set, True),
+                    "learning_rate": config["optimizer"]["lr"]
+                    * decay_factor(epoch / epochs, config["optimizer"]["decay"]),
+                    "seconds": watch.lap(),
+                }
+                rows.append(row)
+                _keep(run, model, optimizer, rows)
+                progress.epoch(row)
+        result["status"] = "finished"
+    except DivergedError as error:
+        result["status"] = "diverged"
+        raise DivergedError(
+            f"{run.folder}: epoch {len(rows) + 1}: {error}; last.pt keeps the {len(rows)} epochs "
+            f"before, a smaller learning rate may help"
+        ) from None
+    finally:
+        result.update(_summary(rows))
+        run.write_result(result)
+    return result
+
+
+def make_network(config: Mapping[str, Any]) -> nn.Module:
+    """Network of `config`, with its weights on crossbars where the configuration says so."""
+    torch.manual_seed(config["seed"])
+    device, field, crossbar = config["device"], config["field"], config["crossbar"]
+    activation = dict(config["activation"])
+    kind = activation.pop("name")
+    if kind not in ("relu", "em"):
+        raise ValueError(f"activation must be relu or em, got {kind!r}")
+
+    def make_activation(position: int) -> nn.Module:
+        if kind == "relu":
+            return nn.ReLU()
+        return EMActivation(device["card"], activation_fields(field, position), **activation)
+
+    model = build_model(activation=make_activation, **config["model"])
+    if crossbar["name"] == "digital":
+        return model
+    if crossbar["name"] != "aihwkit":
+        raise ValueError(f"crossbar must be digital or aihwkit, got {crossbar['name']!r}")
+    return to_crossbar(
+        model,
+        device["card"],
+        field["weights_G"],
+        recipe=crossbar["recipe"],
+        io=periphery(**crossbar["periphery"]),
+        seed=config["seed"],
+        zero=crossbar["zero"],
+        step_c2c=device["step_c2c"],
+        step_d2d=device["step_d2d"],
+        range_d2d=device["range_d2d"],
+    )
+
+
+def activation_fields(field: Mapping[str, Any], position: int) -> list[float]:
+    """Fields [G] of the activation at `position`: one list for all, or the field of its layer."""
+    fields = field["activation_G"]
+    if fields != "as_weights":
+        return list(fields)
+    weights = field["weights_G"]
+    if isinstance(weights, int | float):
+        return [weights]
+    if position >= len(weights):
+        raise ValueError(f"field.weights_G has {len(weights)} fields, layer {position + 1} has none")
+    return [weights[position]]
+
+
+def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
+    """Threads, determinism and the accelerator of this process."""
+    torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    wanted = config["accelerator"]
+    if wanted not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"accelerator must be auto, cpu or cuda, got {wanted!r}")
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("accelerator=cuda: torch sees no CUDA device; use accelerator=auto")
+    # aihwkit's wheels come without CUDA: its tiles stay on the CPU.
+    on_gpu = torch.cuda.is_available() and wanted != "cpu"
+    return torch.device("cuda" if on_gpu and config["crossbar"]["name"] == "digital" else "cpu")
+
+
+def _load_images(config: Mapping[str, Any], device: torch.device) -> tuple[Images, Images]:
+    """Training and test images; with data.held_out the latter come from the training images."""
+    source = config["data"]
+    data: FashionMNIST = load_fashion_mnist(
+        source["folder"], cache=source["cache"], download=source["download"]
+    )
+    train_images, test_images = data.train, data.test
+    if source["held_out"]:
+        train_images, test_images = split(data.train, source["held_out"], seed=0)
+    trainer = config["trainer"]
+    train_images = subset(train_images, trainer["train_images"], seed=0)
+    test_images = subset(test_images, trainer["test_images"], seed=0)
+    return Images(train_images, device), Images(test_images, device)
+
+
+def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """Order of the images in one epoch: known without having run the epochs before."""
+    return torch.Generator().manual_seed(seed * 100_003 + epoch)
+
+
+def _keep(
+    run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, rows: list[dict[str, float]]
+) -> None:
+    """Store the state after an epoch; the history goes with it, so both are always in step."""
+    state = {
+        "model": plain_state(model),
+        "optimizer": optimizer.state_dict(),
+        "random_state": torch.get_rng_state(),
+        "history": rows,
+    }
+    best = max(row["test_accuracy"] for row in rows)
+    if rows[-1]["test_accuracy"] == best:
+        run.save_checkpoint(run.best, state)
+    run.save_checkpoint(run.last, state)
+    run.write_history(rows)
+
+
+def _resume(
+    run: Run, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> list[dict[str, float]]:
+    """Continue where the last checkpoint ends; the history up to there."""
+    if not run.last.exists():
+        return []
+    state = run.load_checkpoint(run.last)
+    try:
+        load_plain_state(model, state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random_state"])
+        return list(state["history"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise StoreError(f"{run.last}: does not fit this run: {error}") from None
+
+
+def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
+    """Figures of the run as reached; the accuracy is that of the last epoch, not the best one."""
+    if not rows:
+        return {"epochs": 0}
+    return {
+        "epochs": len(rows),
+        "test_accuracy": rows[-1]["test_accuracy"],
+        "test_accuracy_batch_statistics": rows[-1]["test_accuracy_batch_statistics"],
+        "best_test_accuracy": max(row["test_accuracy"] for row in rows),
+        "train_loss": rows[-1]["train_loss"],
+        "seconds_per_epoch": sum(row["seconds"] for row in rows) / len(rows),
+    }
+
+
+def _job(config: DictConfig) -> None:
+    """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    try:
+        result = train(plain)
+    except KNOWN_ERRORS as error:
+        _note_failure(f"{plain['name']} seed {plain['seed']}: {' '.join(str(error).split())}")
+    else:
+        print(f"{plain['name']} seed {plain['seed']}: {result['status']}, {_place(plain)}")
+
+
+def _place(config: dict[str, Any]) -> Path:
+    from experiments.store import run_folder
+
+    return run_folder(config)
+
+
+def _note_failure(line: str) -> None:
+    print(f"error: {line}", file=sys.stderr)
+    with open(os.environ[FAILURES], "a") as file:
+        file.write(line + "\n")
+
+
+def main() -> None:
+    """Command line: exit code 1 when any job failed, 130 after ctrl-C."""
+    with tempfile.NamedTemporaryFile("r") as failures:
+        os.environ[FAILURES] = failures.name
+        run_jobs = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(_job)
+        try:
+            run_jobs()
+        except KeyboardInterrupt:
+            print("stopped; resume=true continues after the last whole epoch", file=sys.stderr)
+            sys.exit(130)
+        if failures.read():
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
