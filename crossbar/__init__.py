@@ -1,5 +1,16 @@
 """Field-tunable memristor cards on analog crossbars: aihwkit devices, EM activation, networks."""
 
+from crossbar.activation import EMActivation, replace_activations
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device, weight_scale
+from crossbar.rpu import rpu_config, to_crossbar
 
-__all__ = ["CardDevice", "LSMOPVDFCoPresetDevice", "pulsed_device", "weight_scale"]
+__all__ = [
+    "CardDevice",
+    "EMActivation",
+    "LSMOPVDFCoPresetDevice",
+    "pulsed_device",
+    "replace_activations",
+    "rpu_config",
+    "to_crossbar",
+    "weight_scale",
+]

@@ -31,7 +31,8 @@ class EMActivation(nn.Module):
         "converted into the pulse number", L114):
         `clip`     n = clip(N/2 + N/4 x, 0, N), the default;
         `sigmoid`  n = N sigmoid(x);
-        `raw`      n = x, not bounded: exponentials overflow for strongly negative x.
+        `raw`      n = x, not bounded: for strongly negative x exponentials overflow and a
+                   resistance may cross zero.
     normalisation: scale of the curves, unspecified in the paper and decisive for training:
         `zscore`   each curve has mean 0 and std 1 over n = 0..N, the default;
         `common`   all curves share one scale, 0 to 1 over n = 0..N.
@@ -42,6 +43,13 @@ class EMActivation(nn.Module):
         stay as fitted ("fitted via experiment results", L103), the default. The normalisation
         keeps the constants of the card.
     """
+
+    offset: Tensor
+    amplitudes: Tensor
+    log_tau: Tensor
+    centre: Tensor
+    scale: Tensor
+    _owner: Tensor
 
     def __init__(
         self,
@@ -123,7 +131,7 @@ class EMActivation(nn.Module):
         for row, law in enumerate(laws):
             stop = start + len(law.tau_pulses)
             owner[row, start:stop] = 1
-            amplitudes[row, start:stop] = torch.tensor(law.amplitudes) / unit
+            amplitudes[row, start:stop] = torch.tensor(law.amplitudes, dtype=torch.float64) / unit
             start = stop
         offset = torch.tensor([law.offset for law in laws], dtype=torch.float64) / unit
         self.register_buffer("_owner", owner.to(torch.get_default_dtype()))
@@ -140,11 +148,9 @@ class EMActivation(nn.Module):
         if self.normalisation == "zscore":
             centre, scale = raw.mean(0), raw.std(0, correction=0)
         else:
-            centre, scale = raw.min().expand(len(raw[0])), (raw.max() - raw.min()).expand(
-                len(raw[0])
-            )
-        self.register_buffer("centre", centre.clone())
-        self.register_buffer("scale", scale.clone())
+            centre, scale = raw.min(), raw.max() - raw.min()
+        self.register_buffer("centre", centre)
+        self.register_buffer("scale", scale)
 
     def _set_reduction(self, n_curves: int, hidden: int) -> None:
         """Weights as plain parameters, not `nn.Linear`: they stay digital under aihwkit."""

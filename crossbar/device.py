@@ -9,7 +9,7 @@ PiecewiseStep device takes exactly that, sampled on evenly spaced nodes of the w
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, List, Union
+from typing import Any, ClassVar
 
 import numpy as np
 from aihwkit.simulator.configs.devices import PiecewiseStepDevice
@@ -51,7 +51,7 @@ def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: fl
     pulses = np.linspace(0, card.n_pulses, _GRID)
     law_conductance = card.conductance(branch, pulses, field_G)
     order = slice(None) if branch == "LTP" else slice(None, None, -1)
-    n = np.interp(conductance, law_conductance[order], pulses[order])
+    n = np.interp(np.asarray(conductance, dtype=float), law_conductance[order], pulses[order])
     return card.conductance(branch, n + 1, field_G) - card.conductance(branch, n, field_G)
 
 
@@ -104,9 +104,9 @@ class CardDevice(PiecewiseStepDevice):
     nothing was measured.
     """
 
-    bindings_ignore: ClassVar[List] = ["card", "field_G", "zero", "diffusion", "lifetime"]
+    bindings_ignore: ClassVar[list] = ["card", "field_G", "zero", "diffusion", "lifetime"]
 
-    card: Union[str, Path, DeviceCard] = "lsmo_pvdf_co"
+    card: str | Path | DeviceCard = "lsmo_pvdf_co"
     """Name of a card, path of a card file, or a card."""
 
     field_G: float = 0.0
@@ -118,8 +118,8 @@ class CardDevice(PiecewiseStepDevice):
     w_min: float = field(init=False, default=None)  # type: ignore[assignment]
     w_max: float = field(init=False, default=None)  # type: ignore[assignment]
     dw_min: float = field(init=False, default=None)  # type: ignore[assignment]
-    piecewise_up: List[float] = field(init=False, default_factory=list)
-    piecewise_down: List[float] = field(init=False, default_factory=list)
+    piecewise_up: list[float] = field(init=False, default_factory=list)
+    piecewise_down: list[float] = field(init=False, default_factory=list)
 
     dw_min_std: float = None  # type: ignore[assignment]
     """Cycle-to-cycle std of a step over the mean step (card: `step_c2c`)."""
@@ -168,7 +168,7 @@ class CardDevice(PiecewiseStepDevice):
 
 
 def pulsed_device(
-    card: Union[str, Path, DeviceCard],
+    card: str | Path | DeviceCard,
     field_G: float = 0.0,
     *,
     zero: str = "symmetry_point",

@@ -64,9 +64,7 @@ class PaperCNN(nn.Module):
             linear += _linear_block(width_in, width, block_order, activation(position))
             position += 1
         last = hidden[-1] if hidden else flat
-        self.classifier = nn.Sequential(
-            *linear, nn.BatchNorm1d(last), nn.Linear(last, n_classes)
-        )
+        self.classifier = nn.Sequential(*linear, nn.BatchNorm1d(last), nn.Linear(last, n_classes))
 
     def forward(self, images: Tensor) -> Tensor:
         images = images.expand(-1, self.in_channels, -1, -1)
@@ -113,7 +111,9 @@ class ResidualCNN(nn.Module):
         )
         blocks = []
         for i, (width_in, width) in enumerate(zip([widths[0], *widths], widths, strict=False)):
-            blocks.append(ResidualBlock(width_in, width, activation(1 + 2 * i), activation(2 + 2 * i)))
+            blocks.append(
+                ResidualBlock(width_in, width, activation(1 + 2 * i), activation(2 + 2 * i))
+            )
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(widths[-1], n_classes)
 
@@ -176,9 +176,12 @@ def _linear_block(width_in: int, width: int, order: str, activation: nn.Module) 
 def _flat_size(features: nn.Sequential, in_channels: int) -> int:
     """Number of features after the conv blocks, found without touching BatchNorm statistics."""
     training = features.training
-    size = features.eval()(torch.zeros(1, in_channels, 28, 28)).numel()
-    features.train(training)
-    return size
+    try:
+        return features.eval()(torch.zeros(1, in_channels, 28, 28)).numel()
+    except RuntimeError as error:
+        raise ValueError(f"the conv blocks do not fit a 28 x 28 image: {error}") from None
+    finally:
+        features.train(training)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -107,7 +107,9 @@ def to_crossbar(
     names = crossbar_layers(model)
     fields = [weights_G] * len(names) if isinstance(weights_G, int | float) else list(weights_G)
     if len(fields) != len(names):
-        raise ValueError(f"{len(fields)} fields for {len(names)} crossbar layers ({', '.join(names)})")
+        raise ValueError(
+            f"{len(fields)} fields for {len(names)} crossbar layers ({', '.join(names)})"
+        )
     for index, (name, field_G) in enumerate(zip(names, fields, strict=True)):
         device = pulsed_device(
             card,

@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from device_models.curves import ExponentialMixture
+from device_models.files import write_atomically
 
 FloatArray = NDArray[np.float64]
 
@@ -202,20 +201,6 @@ def load_card(card: str | Path | DeviceCard) -> DeviceCard:
             f"or the path of a .json file"
         )
     return _read(path)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` so that `path` holds either what it held before or all of the new text."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _read(path: Path) -> DeviceCard:

@@ -152,7 +152,7 @@ def resistance_ohm(
 
 
 def _site_thresholds(p: MemristorParameters) -> tuple[FloatArray, FloatArray]:
-    """1 s switching voltages [V] of all sites: correlated normal quantiles, K = n^2 (ledger 6.2)."""
+    """1 s switching voltages [V] of all K sites: correlated normal quantiles (ledger 6.2)."""
     quantiles = ndtri((np.arange(p.sites_per_axis) + 0.5) / p.sites_per_axis)
     first, second = (a.ravel() for a in np.meshgrid(quantiles, quantiles, indexing="ij"))
     rho = p.threshold_correlation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from device_models.card import CARD_FOLDER, write_atomically
+from device_models.card import CARD_FOLDER
+from device_models.files import write_atomically
 from device_models.reconstruct import reconstruct_card, reconstruct_responses, responses_csv
 
 

@@ -15,11 +15,10 @@ import io
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +27,7 @@ from typing import Any
 import torch
 import yaml
 
-from device_models.card import write_atomically
+from device_models.files import write_atomically
 
 NOT_IDENTITY = ("store", "resume", "overwrite", "threads", "accelerator")
 """Settings that do not change what a run computes."""
@@ -54,6 +53,10 @@ class Run:
     def best(self) -> Path:
         return self.folder / "best.pt"
 
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration of the run."""
+        return yaml.safe_load((self.folder / "config.yaml").read_text())
+
     def result(self) -> dict[str, Any] | None:
         """Content of `result.json`, None where the run has none yet."""
         try:
@@ -65,7 +68,7 @@ class Run:
 
     def history(self) -> list[dict[str, float]]:
         """Rows of `history.csv`, one per epoch."""
-        with open(self.folder / "history.csv", newline="") as file:
+        with (self.folder / "history.csv").open(newline="") as file:
             return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
     def write_result(self, result: Mapping[str, Any]) -> None:
@@ -80,14 +83,9 @@ class Run:
 
     def save_checkpoint(self, path: Path, state: Mapping[str, Any]) -> None:
         """Write tensors, numbers and names to `path` in one move."""
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=f".{path.name}.")
-        os.close(handle)
-        try:
-            torch.save(dict(state), temporary)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        data = io.BytesIO()
+        torch.save(dict(state), data)
+        write_atomically(path, data.getvalue())
 
     def load_checkpoint(self, path: Path) -> dict[str, Any]:
         """Checkpoint at `path`; no code in it is ever run."""
@@ -107,8 +105,9 @@ def run_folder(config: Mapping[str, Any]) -> Path:
     return Path(str(config["store"])) / str(config["name"]) / name
 
 
-def open_run(config: Mapping[str, Any]) -> Run:
-    """Folder of this run, made where needed, locked for this process.
+@contextmanager
+def open_run(config: Mapping[str, Any]) -> Iterator[Run]:
+    """Folder of this run, made where needed, locked against other processes while it is open.
 
     Raises StoreError where a run is there already and neither `resume` nor `overwrite` is set,
     or where another process is working in it.
@@ -116,19 +115,19 @@ def open_run(config: Mapping[str, Any]) -> Run:
     run = Run(run_folder(config))
     begun = (run.folder / "config.yaml").exists()
     if begun and not (config["resume"] or config["overwrite"]):
-        result = run.result() or {}
+        status = (run.result() or {}).get("status", "unfinished")
         raise StoreError(
-            f"{run.folder} holds this run already ({result.get('status', 'unfinished')}): "
+            f"{run.folder} holds this run already ({status}): "
             f"resume=true continues or shows it, overwrite=true trains it again"
         )
     run.folder.mkdir(parents=True, exist_ok=True)
-    _lock(run.folder)
-    if begun and config["overwrite"] and not config["resume"]:
-        for path in run.folder.iterdir():
-            if path.name != ".lock":
-                path.unlink() if path.is_file() else shutil.rmtree(path)
-    write_atomically(run.folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
-    return run
+    with _locked(run.folder):
+        if begun and not config["resume"]:
+            for name in ("config.yaml", "history.csv", "result.json", "last.pt", "best.pt"):
+                (run.folder / name).unlink(missing_ok=True)
+        text = yaml.safe_dump(dict(config), sort_keys=False)
+        write_atomically(run.folder / "config.yaml", text)
+        yield run
 
 
 def list_runs(store: str | Path) -> list[Run]:
@@ -163,20 +162,21 @@ def _git_state() -> dict[str, Any] | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=True
+        ["git", "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
     )
     return done.stdout.strip()
 
 
-_LOCKS: list[Any] = []
-
-
-def _lock(folder: Path) -> None:
-    """Hold the folder until this process ends (the kernel lets go of it, also after kill -9)."""
-    file = open(folder / ".lock", "w")  # noqa: SIM115 (kept open on purpose)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise StoreError(f"{folder} is in use by another process") from None
-    _LOCKS.append(file)
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder; the kernel lets go of it with the process, also after kill -9."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"{folder} is in use by another process") from None
+        yield

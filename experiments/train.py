@@ -10,8 +10,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 import torch
@@ -24,7 +25,7 @@ from crossbar.compat import InstallError, check_install
 from crossbar.models import build_model
 from crossbar.rpu import count_crossbar_weights, periphery, to_crossbar
 from device_models import load_card
-from experiments.data import DataError, FashionMNIST, load_fashion_mnist, split, subset
+from experiments.data import DataError, load_fashion_mnist, split, subset
 from experiments.loop import (
     DivergedError,
     Images,
@@ -35,7 +36,7 @@ from experiments.loop import (
     train_epoch,
 )
 from experiments.progress import TrainingProgress
-from experiments.store import Run, StoreError, open_run, provenance
+from experiments.store import Run, StoreError, open_run, provenance, run_folder
 
 KNOWN_ERRORS = (DataError, StoreError, InstallError, DivergedError, ValueError)
 """Errors a user can mend: shown as one line, without a traceback."""
@@ -45,23 +46,22 @@ FAILURES = "FIELDCROSSBAR_FAILURES"
 
 
 def train(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Train the run that `config` (resolved, plain containers) describes; its result."""
+    """Train the run that `config` (resolved, plain containers) describes; its result.
+
+    Raises DivergedError when the loss is no number any more, and what is in `KNOWN_ERRORS` for
+    settings, files or an installation that do not work.
+    """
     check_install()
     device = _prepare_torch(config)
     card = load_card(config["device"]["card"])
+    decay_factor(0.0, config["optimizer"]["decay"])  # a wrong name ends here, not after an epoch
     train_set, test_set = _load_images(config, device)
     model = make_network(config).to(device)
-    optimizer = make_optimizer(
-        model, **{k: v for k, v in config["optimizer"].items() if k != "decay"}
-    )
-    decay_factor(0.0, config["optimizer"]["decay"])  # a wrong name ends here, not after an epoch
-    run = open_run(config)
-    rows = _resume(run, model, optimizer) if config["resume"] else []
+    rates = {k: v for k, v in config["optimizer"].items() if k != "decay"}
+    optimizer = make_optimizer(model, **rates)
     result = {
-        "status": "interrupted",
-        "name": config["name"],
-        "schedule": config["schedule"],
-        "seed": config["seed"],
+        "status": "unfinished",
+        **{key: config[key] for key in ("name", "schedule", "seed")},
         "activation": config["activation"]["name"],
         "card": card.name,
         "card_kind": card.kind,
@@ -73,47 +73,62 @@ def train(config: Mapping[str, Any]) -> dict[str, Any]:
         "test_is_held_out": config["data"]["held_out"] > 0,
         "provenance": provenance(card.sha256),
     }
-    epochs = config["trainer"]["epochs"]
-    label = f"{config['name']} seed {config['seed']}"
-    try:
-        with TrainingProgress(label, epochs, len(train_set), len(rows)) as progress:
-            for epoch in range(len(rows), epochs):
-                watch = Stopwatch()
-                loss, train_accuracy = train_epoch(
-                    model,
-                    optimizer,
-                    train_set,
-                    config["trainer"]["batch_size"],
-                    _epoch_generator(config["seed"], epoch),
-                    lambda share, epoch=epoch: decay_factor(
-                        (epoch + share) / epochs, config["optimizer"]["decay"]
-                    ),
-                    progress.batch,
-                )
-                row = {
-                    "epoch": epoch + 1,
-                    "train_loss": loss,
-                    "train_accuracy": train_accuracy,
-                    "test_accuracy": accuracy(model, test_set),
-                    "test_accuracy_batch_statistics": accuracy(model, test_set, True),
-                    "learning_rate": config["optimizer"]["lr"]
-                    * decay_factor(epoch / epochs, config["optimizer"]["decay"]),
-                    "seconds": watch.lap(),
-                }
-                rows.append(row)
-                _keep(run, model, optimizer, rows)
-                progress.epoch(row)
-        result["status"] = "finished"
-    except DivergedError as error:
-        result["status"] = "diverged"
-        raise DivergedError(
-            f"{run.folder}: epoch {len(rows) + 1}: {error}; last.pt keeps the {len(rows)} epochs "
-            f"before, a smaller learning rate may help"
-        ) from None
-    finally:
-        result.update(_summary(rows))
-        run.write_result(result)
+    with open_run(config) as run:
+        history = _resume(run, model, optimizer) if config["resume"] else []
+        try:
+            _train_epochs(config, run, model, optimizer, train_set, test_set, history)
+            result["status"] = "finished"
+        except KeyboardInterrupt:
+            result["status"] = "interrupted"
+            raise
+        except DivergedError as error:
+            result["status"] = "diverged"
+            raise DivergedError(
+                f"epoch {len(history) + 1}: {error}; {run.last.name} keeps the {len(history)} "
+                f"epochs before, a smaller learning rate may help"
+            ) from None
+        finally:
+            result.update(_summary(history))
+            run.write_result(result)
     return result
+
+
+def _train_epochs(
+    config: Mapping[str, Any],
+    run: Run,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    train_set: Images,
+    test_set: Images,
+    history: list[dict[str, float]],
+) -> None:
+    """Train the epochs that `history` does not hold yet; each is appended to it and stored."""
+    epochs, decay = config["trainer"]["epochs"], config["optimizer"]["decay"]
+    label = f"{config['name']} seed {config['seed']}"
+    with TrainingProgress(label, epochs, len(train_set), len(history)) as progress:
+        for epoch in range(len(history), epochs):
+            watch = Stopwatch()
+            loss, train_accuracy = train_epoch(
+                model,
+                optimizer,
+                train_set,
+                config["trainer"]["batch_size"],
+                _epoch_generator(config["seed"], epoch),
+                partial(_rate, epoch, epochs, decay),
+                progress.batch,
+            )
+            row = {
+                "epoch": epoch + 1,
+                "train_loss": loss,
+                "train_accuracy": train_accuracy,
+                "test_accuracy": accuracy(model, test_set),
+                "test_accuracy_batch_statistics": accuracy(model, test_set, True),
+                "learning_rate": config["optimizer"]["lr"] * _rate(epoch, epochs, decay, 0.0),
+                "seconds": watch.lap(),
+            }
+            _keep(run, model, optimizer, [*history, row])
+            history.append(row)
+            progress.epoch(row)
 
 
 def make_network(config: Mapping[str, Any]) -> nn.Module:
@@ -158,7 +173,9 @@ def activation_fields(field: Mapping[str, Any], position: int) -> list[float]:
     if isinstance(weights, int | float):
         return [weights]
     if position >= len(weights):
-        raise ValueError(f"field.weights_G has {len(weights)} fields, layer {position + 1} has none")
+        raise ValueError(
+            f"field.weights_G has {len(weights)} fields, layer {position + 1} has none"
+        )
     return [weights[position]]
 
 
@@ -180,8 +197,11 @@ def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
 def _load_images(config: Mapping[str, Any], device: torch.device) -> tuple[Images, Images]:
     """Training and test images; with data.held_out the latter come from the training images."""
     source = config["data"]
-    data: FashionMNIST = load_fashion_mnist(
-        source["folder"], cache=source["cache"], download=source["download"]
+    data = load_fashion_mnist(
+        source["folder"],
+        cache=source["cache"],
+        download=source["download"],
+        verify=source["verify"],
     )
     train_images, test_images = data.train, data.test
     if source["held_out"]:
@@ -190,6 +210,11 @@ def _load_images(config: Mapping[str, Any], device: torch.device) -> tuple[Image
     train_images = subset(train_images, trainer["train_images"], seed=0)
     test_images = subset(test_images, trainer["test_images"], seed=0)
     return Images(train_images, device), Images(test_images, device)
+
+
+def _rate(epoch: int, epochs: int, decay: str, share: float) -> float:
+    """Factor on the learning rates when `share` of an epoch has passed."""
+    return decay_factor((epoch + share) / epochs, decay)
 
 
 def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
@@ -214,9 +239,7 @@ def _keep(
     run.write_history(rows)
 
 
-def _resume(
-    run: Run, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> list[dict[str, float]]:
+def _resume(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
     """Continue where the last checkpoint ends; the history up to there."""
     if not run.last.exists():
         return []
@@ -246,30 +269,28 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
 
 def _job(config: DictConfig) -> None:
     """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     try:
         result = train(plain)
     except KNOWN_ERRORS as error:
         _note_failure(f"{plain['name']} seed {plain['seed']}: {' '.join(str(error).split())}")
     else:
-        print(f"{plain['name']} seed {plain['seed']}: {result['status']}, {_place(plain)}")
-
-
-def _place(config: dict[str, Any]) -> Path:
-    from experiments.store import run_folder
-
-    return run_folder(config)
+        print(
+            f"{plain['name']} seed {plain['seed']}: {result['status']} with "
+            f"{result.get('test_accuracy', 0):.2%} test accuracy, {run_folder(plain)}"
+        )
 
 
 def _note_failure(line: str) -> None:
     print(f"error: {line}", file=sys.stderr)
-    with open(os.environ[FAILURES], "a") as file:
+    with Path(os.environ[FAILURES]).open("a") as file:
         file.write(line + "\n")
 
 
 def main() -> None:
     """Command line: exit code 1 when any job failed, 130 after ctrl-C."""
+    # argparse stops reading overrides at a flag between them: `experiment=set2 -m seed=0,1`.
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     with tempfile.NamedTemporaryFile("r") as failures:
         os.environ[FAILURES] = failures.name
         run_jobs = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(_job)

@@ -1,0 +1,28 @@
+"""Fixtures shared by the tests; one thread, so that tests run side by side with anything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from device_models import DeviceCard, load_card
+from experiments.data import DataError, load_fashion_mnist
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def card() -> DeviceCard:
+    """The reconstructed card of the paper's device."""
+    return load_card("lsmo_pvdf_co")
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> Path | None:
+    """Real Fashion-MNIST is at hand (fetched into the cache where it was not)."""
+    try:
+        load_fashion_mnist()
+    except DataError as error:
+        pytest.skip(f"real data needed: {error}")

@@ -1,0 +1,211 @@
+"""Device cards: made again bit for bit, interpolated, and safe to read from strangers."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from device_models import CardError, list_cards, load_card
+from device_models.card import CARD_FOLDER, MAX_CARD_BYTES, card_from_dict
+from device_models.files import write_atomically
+from device_models.reconstruct import reconstruct_responses
+from experiments.reconstruct_card import write_card
+
+
+def test_reconstruction_gives_the_stored_card_bit_for_bit(tmp_path):
+    made = write_card(tmp_path)
+    assert made.read_bytes() == (CARD_FOLDER / made.name).read_bytes()
+    points = made.with_suffix(".csv")
+    assert points.read_bytes() == (CARD_FOLDER / points.name).read_bytes()
+
+
+def test_curves_follow_the_reconstructed_points(card):
+    """At every pulse, branch and field, within 0.2 % of the value."""
+    for (branch, field_G), resistance in reconstruct_responses().items():
+        fitted = card.response(branch, np.arange(65), field_G)
+        assert np.allclose(fitted, resistance, rtol=2e-3), (branch, field_G)
+
+
+def test_card_says_what_it_is(card):
+    assert card.kind == "reconstructed"
+    assert "not measured" in card.caveat
+    assert card.fields_G == (0, 50, 100, 150, 200, 250, 300, 350)
+    assert all("ledger" in p for p in card.source["parameters"].values())
+
+
+def test_field_between_two_measured_ones_is_the_mean_of_its_neighbours(card):
+    n = np.arange(65)
+    middle = card.response("LTD", n, 125.0)
+    ends = card.response("LTD", n, 100.0), card.response("LTD", n, 150.0)
+    assert np.allclose(middle, sum(ends) / 2)
+
+
+@pytest.mark.parametrize("field_G", [-1.0, 350.1, float("nan")])
+def test_field_outside_the_range_is_an_error(card, field_G):
+    with pytest.raises(ValueError, match="known from 0 to 350 G"):
+        card.law("LTP", field_G)
+
+
+def test_unknown_branch_is_an_error(card):
+    with pytest.raises(ValueError, match="LTP or LTD"):
+        card.law("ltp")
+
+
+def test_conductance_is_the_inverse_of_resistance(card):
+    n = np.arange(65)
+    assert np.allclose(card.conductance("LTP", n) * card.response("LTP", n), 1)
+    low, high = card.conductance_range()
+    assert 0 < low < high < 1e-4
+
+
+def test_round_trip(card, tmp_path):
+    path = card.save(tmp_path / "copy.json")
+    assert load_card(path).sha256 == card.sha256
+
+
+def test_saving_never_replaces_a_file_unasked(card, tmp_path):
+    path = tmp_path / "kept.json"
+    path.write_text("mine")
+    with pytest.raises(CardError, match="exists already"):
+        card.save(path)
+    assert path.read_text() == "mine"
+
+
+def test_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
+    path = tmp_path / "kept.json"
+    path.write_text("mine")
+    monkeypatch.setattr(Path, "replace", _fail)
+    with pytest.raises(OSError, match="disk"):
+        write_atomically(path, "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["kept.json"]
+    assert path.read_text() == "mine"
+
+
+def _fail(*_):
+    raise OSError("disk full")
+
+
+def test_unknown_name_lists_the_cards():
+    with pytest.raises(CardError, match="lsmo_pvdf_co"):
+        load_card("lsmo")
+
+
+def changed(card, path, value):
+    """The card's JSON object with one place changed; `value` ... deletes it."""
+    content = copy.deepcopy(card.to_dict())
+    *parents, key = path
+    place = content
+    for parent in parents:
+        place = place[parent]
+    if value is ...:
+        del place[key]
+    else:
+        place[key] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("schema",), "other", "schema must be"),
+        (("schema_version",), 99, "newer than this program"),
+        (("kind",), "guessed", "kind must be one of"),
+        (("quantity",), ..., "'quantity' is missing"),
+        (("unit",), "S", "unit must be one of"),
+        (("n_pulses",), 0, "n_pulses must be an integer"),
+        (("n_pulses",), True, "n_pulses must be an integer"),
+        (("curves",), [], "curves must be a list"),
+        (("curves", 3, "tau_pulses", 1), -1.0, r"curves\[3\]: tau_pulses must be positive"),
+        (("curves", 3, "tau_pulses"), [1.0], r"curves\[3\]: .*as many amplitudes"),
+        (("curves", 2, "offset_ohm"), "1e5", r"curves\[2\].offset_ohm must be a number"),
+        (("curves", 2, "amplitudes_ohm", 0), 10**400, r"amplitudes_ohm\[0\] is out of range"),
+        (("curves", 0, "law"), "pickle", r"law must be one of"),
+        (("curves", 0, "field_G"), 50.0, "curves: 0 LTP curves at 0 G"),
+        (("curves", 0, "offset_ohm"), -1e9, r"curves\[0\]: resistance must stay positive"),
+        (("curves", 0, "branch"), "LTD", "0 LTP curves"),
+        (("spread", "step_c2c"), -0.1, "step_c2c is out of range"),
+        (("source",), None, "source must be a JSON object"),
+    ],
+)
+def test_malformed_cards_are_refused_in_one_line(card, tmp_path, path, value, message):
+    file = tmp_path / "bad.json"
+    file.write_text(json.dumps(changed(card, path, value)))
+    with pytest.raises(CardError, match=message) as caught:
+        load_card(file)
+    assert str(caught.value).startswith(str(file))
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_way_curves_are_refused(card):
+    content = card.to_dict()
+    for curve in content["curves"]:
+        curve["branch"] = "LTD" if curve["branch"] == "LTP" else "LTP"
+    with pytest.raises(CardError, match="conductance must fall along LTD"):
+        card_from_dict(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r":1:1: not JSON"),
+        (b'{"schema": 1,\n "x": }', r":2:7: not JSON"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"[1]", "must be a JSON object"),
+        (b'{"a": NaN}', "NaN is not a number"),
+        (b'{"a": 1, "a": 2}', "given twice"),
+        (b"[" * 100_000, "deep|recursion"),
+        (b'{"a": ' + b"1" * 10_000 + b"}", "integer string"),
+        (b" " * (MAX_CARD_BYTES + 1), "at most"),
+    ],
+)
+def test_files_that_are_no_cards_are_refused_in_one_line(tmp_path, content, message):
+    file = tmp_path / "bad.json"
+    file.write_bytes(content)
+    with pytest.raises(CardError, match=message) as caught:
+        load_card(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_folder_are_named(tmp_path):
+    with pytest.raises(CardError, match="No such file"):
+        load_card(tmp_path / "none.json")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(CardError, match="directory"):
+        load_card(tmp_path / "folder.json")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_mutated_cards_never_raise_anything_else(card, data):
+    """One place of a good card replaced by any JSON value: a card or a CardError."""
+    content = json.loads(json.dumps(card.to_dict()))
+    place = content
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = data.draw(st.sampled_from(keys))
+        deeper = isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans())
+        if not deeper:
+            break
+        place = place[key]
+    place[key] = data.draw(json_values)
+    with contextlib.suppress(CardError):
+        card_from_dict(content)
+
+
+@pytest.mark.parametrize("name", list_cards())
+def test_every_card_that_comes_with_the_project_loads(name):
+    assert load_card(name).name == name

@@ -1,0 +1,232 @@
+"""Cards as aihwkit devices, checked on aihwkit's own C++ tiles."""
+
+from __future__ import annotations
+
+import dataclasses
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+from aihwkit.nn import AnalogConv2d, AnalogLinear
+from aihwkit.nn.conversion import convert_to_analog
+from aihwkit.optim import AnalogSGD
+from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
+from aihwkit.simulator.configs.compounds import (
+    ChoppedTransferCompound,
+    OneSidedUnitCell,
+    TransferCompound,
+    VectorUnitCell,
+)
+from torch import nn
+
+from crossbar import LSMOPVDFCoPresetDevice, compat, pulsed_device, weight_scale
+from crossbar.device import ZEROS, step_size, symmetry_point
+from crossbar.probe import probe
+from device_models import DeviceCard, ExponentialMixture, list_cards, load_card
+from device_models.card import BRANCHES, Curve, Spread
+
+
+def synthetic_card(quantity: str, unit: str) -> DeviceCard:
+    """Card with one field and one exponential a branch, exactly solvable."""
+    ltp, ltd = (5.0, -4.0), (1.0, 4.0)
+    if quantity == "resistance":
+        ltp, ltd = ltd, ltp
+    curves = tuple(
+        Curve(branch, 0.0, ExponentialMixture(offset, (amplitude,), (12.0,)))
+        for branch, (offset, amplitude) in (("LTP", ltp), ("LTD", ltd))
+    )
+    return DeviceCard("one", "one exponential", "measured", "", quantity, unit, 40, curves)
+
+
+def relative_error(card: DeviceCard, branch: str, field_G: float, zero: str) -> float:
+    """Largest distance of a probed tile from the card's curve, over the conductance range."""
+    device = pulsed_device(card, field_G, zero=zero, step_c2c=0.0, step_d2d=0.0, range_d2d=0.0)
+    curve = card.conductance(branch, np.arange(card.n_pulses + 1), field_G)
+    start = float(device.scale.weight(curve[0]))
+    weights = probe(device, branch, card.n_pulses, start)[:, 0]
+    low, high = card.conductance_range(field_G)
+    return np.abs(device.scale.conductance(weights) - curve).max() / (high - low)
+
+
+@pytest.mark.parametrize("name", list_cards())
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_tile_follows_the_card_at_every_field(name, branch):
+    """Within 1 % of the range at every pulse, at measured fields and between them."""
+    card = load_card(name)
+    between = np.convolve(card.fields_G, [0.5, 0.5], "valid")
+    for field_G in [*card.fields_G, *between]:
+        assert relative_error(card, branch, float(field_G), "symmetry_point") < 0.01, field_G
+
+
+@pytest.mark.parametrize("zero", ZEROS)
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_the_zero_of_the_weight_does_not_change_the_device(card, branch, zero):
+    assert relative_error(card, branch, 150.0, zero) < 0.01
+
+
+@pytest.mark.parametrize(("quantity", "unit"), [("conductance", "1"), ("conductance", "S")])
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_cards_in_other_units_work_alike(branch, quantity, unit):
+    assert relative_error(synthetic_card(quantity, unit), branch, 0.0, "mid_range") < 0.01
+
+
+def test_step_of_one_exponential_is_linear_in_the_conductance():
+    """Theory: G' = (G_end - G)(1 - exp(-1/tau)) for conductance G(n) with one exponential."""
+    card = synthetic_card("conductance", "1")
+    low, high = card.conductance_range()
+    g = np.linspace(card.conductance("LTP", 0), card.conductance("LTP", card.n_pulses), 11)
+    step = step_size(card, "LTP", g, 0.0)
+    assert np.allclose(step, (5.0 - g) * (1 - np.exp(-1 / 12)), rtol=1e-4)
+    # Mirror-symmetric branches meet in the middle.
+    assert symmetry_point(card) == pytest.approx((low + high) / 2, rel=1e-6)
+
+
+def test_up_and_down_cancel_at_the_weight_zero(card):
+    """Symmetry point: one LTP and one LTD pulse from 0 are equally large, to 2 % of a step."""
+    device = LSMOPVDFCoPresetDevice(field_G=150.0)
+    up = probe(device, "LTP", 1, 0.0)[1, 0]
+    down = probe(device, "LTD", 1, 0.0)[1, 0]
+    assert up == pytest.approx(device.dw_min, rel=0.02)
+    assert down == pytest.approx(-device.dw_min, rel=0.02)
+
+
+def test_alternating_pulses_settle_at_the_symmetry_point():
+    """The definition by experiment: random up and down pulses drift to the weight 0."""
+    device = LSMOPVDFCoPresetDevice()
+    from crossbar.probe import single_pulse_tile
+
+    tile = single_pulse_tile(device)
+    tile.set_weights(torch.full((1, 1), 1.0))
+    tail = []
+    for i in range(400):
+        tile.update(torch.ones(1, 1), torch.full((1, 1), -1.0 if i % 2 else 1.0))
+        tail.append(float(tile.get_weights()[0]))
+    assert abs(np.mean(tail[-50:])) < 2 * device.dw_min
+
+
+def test_weight_scale_spans_two(card):
+    for zero in ZEROS:
+        scale = weight_scale(card, 0.0, zero)
+        low, high = scale.weight(card.conductance_range(0.0))
+        assert high - low == pytest.approx(2.0)
+        assert scale.conductance(scale.weight(2e-6)) == pytest.approx(2e-6)
+    assert weight_scale(card, 0.0, "mid_range").weight(
+        card.conductance_range(0.0)
+    ) == pytest.approx([-1, 1])
+
+
+def test_without_noise_devices_are_alike_and_repeat():
+    device = LSMOPVDFCoPresetDevice()
+    weights = probe(device, "LTP", 10, 0.0, n_devices=5)
+    assert np.ptp(weights, axis=1).max() == 0
+    assert np.array_equal(weights, probe(device, "LTP", 10, 0.0, n_devices=5))
+
+
+def test_cycle_to_cycle_spread_is_the_one_asked_for():
+    """Std of the first step over 4000 devices: within 8 % (4 standard errors are 4.5 %)."""
+    device = pulsed_device("lsmo_pvdf_co", step_c2c=0.2)
+    step = probe(device, "LTP", 1, 0.0, n_devices=4000)[1]
+    assert step.std() / step.mean() == pytest.approx(0.2, rel=0.08)
+
+
+def test_device_to_device_spread_is_the_one_asked_for():
+    device = pulsed_device("lsmo_pvdf_co", step_d2d=0.15, construction_seed=3)
+    step = probe(device, "LTP", 1, 0.0, n_devices=4000)[1]
+    assert step.std() / step.mean() == pytest.approx(0.15, rel=0.08)
+
+
+def test_construction_seed_fixes_the_devices():
+    draws = [
+        probe(
+            pulsed_device("lsmo_pvdf_co", range_d2d=0.2, construction_seed=seed), "LTP", 200, 0.0, 8
+        )
+        for seed in (5, 5, 6)
+    ]
+    assert np.array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])
+
+
+def test_spreads_default_to_the_card():
+    spread = Spread(step_c2c=0.3, step_d2d=0.1, range_d2d=0.05)
+    card = dataclasses.replace(synthetic_card("conductance", "1"), spread=spread)
+    device = pulsed_device(card)
+    assert (device.dw_min_std, device.dw_min_dtod) == (0.3, 0.1)
+    assert (device.w_min_dtod, device.w_max_dtod) == (0.05, 0.05)
+    assert pulsed_device(card, step_c2c=0.0).dw_min_std == 0.0
+
+
+def test_aihwkit_parameters_pass_through():
+    device = LSMOPVDFCoPresetDevice(dw_min_std=0.4, corrupt_devices_prob=0.1)
+    assert (device.dw_min_std, device.corrupt_devices_prob) == (0.4, 0.1)
+
+
+def test_a_copy_at_another_field_is_another_device():
+    at_zero = LSMOPVDFCoPresetDevice()
+    moved = dataclasses.replace(at_zero, field_G=150.0)
+    assert moved.piecewise_up == LSMOPVDFCoPresetDevice(field_G=150.0).piecewise_up
+    assert moved.piecewise_up != at_zero.piecewise_up
+    assert deepcopy(moved) == moved
+
+
+def test_wrong_zero_and_field_are_named():
+    with pytest.raises(ValueError, match="symmetry_point, mid_range, g_min"):
+        LSMOPVDFCoPresetDevice(zero="middle")
+    with pytest.raises(ValueError, match="0 to 350 G"):
+        LSMOPVDFCoPresetDevice(field_G=400.0)
+
+
+def preset(zero: str = "symmetry_point") -> LSMOPVDFCoPresetDevice:
+    return LSMOPVDFCoPresetDevice(field_G=150.0, zero=zero)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SingleRPUConfig(device=preset()),
+        UnitCellRPUConfig(
+            device=VectorUnitCell(unit_cell_devices=[preset(), preset()], gamma_vec=[1.0, -1.0])
+        ),
+        UnitCellRPUConfig(device=OneSidedUnitCell(unit_cell_devices=[preset("g_min")])),
+        UnitCellRPUConfig(device=TransferCompound(unit_cell_devices=[preset(), preset()])),
+        UnitCellRPUConfig(device=ChoppedTransferCompound(unit_cell_devices=[preset(), preset()])),
+    ],
+    ids=["single", "differential pair", "one-sided pair", "Tiki-Taka", "chopped Tiki-Taka"],
+)
+def test_preset_works_wherever_an_aihwkit_device_does(config):
+    """conv and linear layers convert, and a few steps bring the loss down."""
+    torch.manual_seed(1)
+    model = convert_to_analog(
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 16, 2)), config
+    )
+    kinds = {type(m) for m in model.modules()}
+    assert {AnalogConv2d, AnalogLinear} <= kinds
+    x = torch.randn(16, 1, 6, 6)
+    y = x.mean((2, 3)).repeat(1, 2) * torch.tensor([1.0, -1.0])
+    optimizer = AnalogSGD(model.parameters(), lr=0.05)
+    optimizer.regroup_param_groups()
+    losses = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-5:]) < np.mean(losses[:3])
+
+
+def test_a_torch_that_does_not_fit_is_one_line_with_the_pair(monkeypatch):
+    def broken():
+        raise RuntimeError("Invalid weights dimensions\nsecond line")
+
+    monkeypatch.setattr(compat, "_write_small_tile", broken)
+    compat.check_install.cache_clear()
+    with pytest.raises(compat.InstallError, match=r"pip install aihwkit==\S+ torch==\S+") as caught:
+        compat.check_install()
+    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(compat, "PAIRS", {})
+    with pytest.raises(compat.InstallError, match="use one of Python"):
+        compat.check_install()
+    monkeypatch.undo()
+    compat.check_install.cache_clear()
+    compat.check_install()

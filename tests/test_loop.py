@@ -1,0 +1,105 @@
+"""Training loop: schedule, evaluation with both kinds of statistics, divergence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from experiments.data import ImageSet
+from experiments.loop import (
+    DivergedError,
+    Images,
+    accuracy,
+    decay_factor,
+    make_optimizer,
+    train_epoch,
+)
+
+ADAM = {"lr": 1e-2, "crossbar_lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+
+
+def images(n: int = 70) -> Images:
+    """Two classes told apart by their brightness."""
+    labels = torch.arange(n) % 2
+    pixels = (60 + 120 * labels).view(-1, 1, 1, 1).expand(n, 1, 28, 28).to(torch.uint8)
+    return Images(ImageSet(pixels.clone(), labels), torch.device("cpu"))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 2))
+
+
+def one_epoch(model, data, rate_at=lambda share: 1.0, lr=1e-2):
+    optimizer = make_optimizer(model, name="adam", **{**ADAM, "lr": lr})
+    generator = torch.Generator().manual_seed(0)
+    return train_epoch(model, optimizer, data, 16, generator, rate_at, lambda *_: None)
+
+
+def test_cosine_starts_at_one_and_ends_at_zero():
+    assert decay_factor(0, "cosine") == 1
+    assert decay_factor(0.5, "cosine") == pytest.approx(0.5)
+    assert decay_factor(1, "cosine") == pytest.approx(0)
+    assert decay_factor(0.7, "constant") == 1
+    with pytest.raises(ValueError, match="cosine or constant"):
+        decay_factor(0, "linear")
+
+
+def test_every_image_is_seen_once_an_epoch_in_seeded_order():
+    data = images(65)
+    seen = [
+        torch.cat([labels for _, labels in data.batches(16, torch.Generator().manual_seed(seed))])
+        for seed in (1, 1, 2)
+    ]
+    # 65 = 4 * 16 + 1: the single image at the end is dropped.
+    assert len(seen[0]) == 64
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+
+
+def test_an_easy_problem_is_learned():
+    model, data = network(), images()
+    before = accuracy(model, data)
+    losses = [one_epoch(model, data)[0] for _ in range(3)]
+    assert losses[-1] < losses[0]
+    assert accuracy(model, data) == 1.0 > before
+
+
+def test_batch_statistics_leave_the_running_ones_alone():
+    model, data = network(), images()
+    with torch.no_grad():
+        model[1].running_mean += 3.0
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    model_trained = accuracy(model, data, batch_statistics=True)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    # The reference: training mode normalises with the batch.
+    reference = model.train()(data.images).argmax(1).eq(data.labels).float().mean().item()
+    assert model_trained == pytest.approx(reference)
+
+
+def test_learning_rates_follow_the_factor_and_return():
+    model, data = network(), images()
+    optimizer = make_optimizer(model, name="adam", **ADAM)
+    rates = []
+    optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
+    train_epoch(
+        model, optimizer, data, 16, torch.Generator(), lambda share: 1 - share, lambda *_: None
+    )
+    assert rates == pytest.approx([1e-2 * (1 - 16 * i / 70) for i in range(5)])
+    assert optimizer.param_groups[0]["lr"] == 1e-2
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_stops_the_epoch(poison):
+    model, data = network(), images()
+    with torch.no_grad():
+        model[2].weight[0, 0] = poison
+    with pytest.raises(DivergedError, match="training loss became"):
+        one_epoch(model, data)
+
+
+def test_unknown_optimizer_is_named():
+    with pytest.raises(ValueError, match="adam or sgd"):
+        make_optimizer(network(), name="lion", **ADAM)

@@ -1,0 +1,252 @@
+"""Golden runs through the real command line, on real images."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import pytest
+import torch
+import yaml
+
+from experiments.report import write_report
+from experiments.store import Run, list_runs
+from experiments.train import main
+
+pytestmark = pytest.mark.usefixtures("fashion_mnist")
+
+ROOT = Path(__file__).parents[1]
+TINY = ("trainer=smoke", "trainer.train_images=200", "trainer.test_images=100", "threads=1")
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def train(store: Path, *overrides: str) -> Done:
+    """The command line with its own store, in this process (starting torch takes seconds)."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    argv = ["experiments.train", f"store={store}", *TINY, *overrides]
+    with (
+        mock.patch.object(sys, "argv", argv),
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+    ):
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+    return Done(code, stdout.getvalue(), stderr.getvalue())
+
+
+def start(store: Path, *overrides: str) -> subprocess.Popen:
+    """The same in a process of its own, to be killed; returns after its first epoch."""
+    command = [sys.executable, "-m", "experiments.train", f"store={store}", *TINY, *overrides]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not list(store.glob("*/*/history.csv")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+def only_run(store: Path) -> Run:
+    (run,) = list_runs(store)
+    return run
+
+
+def same_state(first, second) -> bool:
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same_state(first[k], second[k]) for k in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same_state, first, second))
+    return first == second
+
+
+def test_sweep_gives_one_run_each(tmp_path):
+    """The issue's command: three experiments x two seeds, six runs in the store, and a page."""
+    done = train(tmp_path, "-m", "experiment=baseline,set1,set2", "seed=0,1")
+    assert done.returncode == 0, done.stderr
+    runs = list_runs(tmp_path)
+    assert len(runs) == 6
+    results = [run.result() for run in runs]
+    assert {(r["name"], r["seed"]) for r in results} == {
+        (name, seed) for name in ("baseline", "set1", "set2") for seed in (0, 1)
+    }
+    for run, result in zip(runs, results, strict=True):
+        assert result["status"] == "finished"
+        assert result["epochs"] == 1
+        assert 0 <= result["test_accuracy"] <= 1
+        assert result["crossbar_weights"] == 0
+        assert result["provenance"]["packages"]["torch"] == torch.__version__.split("+")[0]
+        row = run.history()[0]
+        assert row["train_loss"] == result["train_loss"]
+        assert row["seconds"] > 0
+        assert {p.name for p in run.folder.iterdir()} >= {"last.pt", "best.pt", "config.yaml"}
+    page = write_report(tmp_path, tmp_path / "report").read_text()
+    assert "set2" in page
+    assert "reconstructed" in page
+    assert (tmp_path / "report" / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_same_seed_same_run_and_other_seed_another(tmp_path):
+    for store, seed in (("a", 0), ("b", 0), ("c", 1)):
+        assert train(tmp_path / store, "experiment=set2", f"seed={seed}").returncode == 0
+    a, b, c = (torch.load(only_run(tmp_path / s).last, weights_only=True) for s in "abc")
+    assert same_state(a["model"], b["model"])
+    assert not same_state(a["model"], c["model"])
+
+
+@pytest.mark.parametrize("experiment", ["baseline", "set2"])
+def test_killed_run_resumes_to_the_identical_result(tmp_path, experiment):
+    """Kill -9 after the first epoch, resume, compare with the run that was left alone."""
+    arguments = [f"experiment={experiment}", "trainer.epochs=3", "trainer.train_images=2000"]
+    assert train(tmp_path / "whole", *arguments).returncode == 0
+    process = start(tmp_path / "cut", *arguments)
+    process.kill()
+    process.communicate()
+    assert not list_runs(tmp_path / "cut")
+    refused = train(tmp_path / "cut", *arguments)
+    assert refused.returncode == 1
+    assert "resume=true" in refused.stderr
+    assert train(tmp_path / "cut", *arguments, "resume=true").returncode == 0
+    whole, cut = only_run(tmp_path / "whole"), only_run(tmp_path / "cut")
+    states = [torch.load(run.last, weights_only=True) for run in (whole, cut)]
+    assert same_state(states[0]["model"], states[1]["model"])
+    assert same_state(states[0]["optimizer"], states[1]["optimizer"])
+    keys = ("epoch", "train_loss", "test_accuracy", "test_accuracy_batch_statistics")
+    histories = [[[row[k] for k in keys] for row in run.history()] for run in (whole, cut)]
+    assert histories[0] == histories[1]
+
+
+def test_ctrl_c_ends_cleanly_with_what_was_reached(tmp_path):
+    process = start(tmp_path, "trainer.epochs=500")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "resume=true" in stderr
+    result = only_run(tmp_path).result()
+    assert result["status"] == "interrupted"
+    assert 1 <= result["epochs"] < 500
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path):
+    done = train(
+        tmp_path, "experiment=baseline", "optimizer=sgd", "optimizer.lr=1e30", "trainer.epochs=3"
+    )
+    assert done.returncode == 1
+    assert "the training loss became" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert only_run(tmp_path).result()["status"] == "diverged"
+
+
+@pytest.mark.parametrize("experiment", ["set1_crossbar", "set2_crossbar", "field_programmed"])
+def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
+    arguments = [f"experiment={experiment}", "trainer.train_images=64", "trainer.epochs=1"]
+    assert train(tmp_path, *arguments).returncode == 0
+    run = only_run(tmp_path)
+    assert run.result()["crossbar_weights"] == 44_490
+    assert run.result()["card_kind"] == "reconstructed"
+    again = train(tmp_path, *arguments, "resume=true")
+    assert again.returncode == 0, again.stderr
+    assert "finished" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["experiment=set3"], "Could not find 'experiment/set3'"),
+        (["trainer.epoch=3"], "Could not override 'trainer.epoch'"),
+        (["device.card=nothing"], "no card named 'nothing'"),
+        (["data.folder=/nowhere"], "/nowhere"),
+        (["field=eight", "activation=em", "field.activation_G=[900]"], "0 to 350 G"),
+        (["model.kernel_size=40"], "kernel"),
+        (["optimizer.decay=linear"], "cosine or constant"),
+        (["optimizer.name=lion"], "adam or sgd"),
+        (["activation.name=tanh"], "relu or em"),
+        (["experiment=field_programmed", "field.weights_G=[0,50]"], "fields"),
+        (["trainer.train_images=70000"], "70000"),
+        (["accelerator=tpu"], "auto, cpu or cuda"),
+    ],
+)
+def test_wrong_settings_end_in_one_line_and_leave_nothing(tmp_path, overrides, message):
+    done = train(tmp_path / "store", *overrides)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    if done.stderr.startswith("error:"):
+        assert done.stderr.count("\n") == 1
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_failed_job_does_not_stop_the_sweep(tmp_path):
+    done = train(tmp_path, "-m", "experiment=baseline", "activation.name=tanh,relu")
+    assert done.returncode == 1
+    assert "relu or em" in done.stderr
+    assert only_run(tmp_path).result()["activation"] == "relu"
+
+
+def test_parallel_launcher_runs_and_reports_failures(tmp_path):
+    arguments = ("-m", "launcher=parallel", "activation.name=relu,tanh")
+    done = train(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert only_run(tmp_path).result()["status"] == "finished"
+
+
+def test_finished_run_is_never_replaced_unasked(tmp_path):
+    assert train(tmp_path).returncode == 0
+    run = only_run(tmp_path)
+    before = (run.folder / "result.json").read_bytes()
+    refused = train(tmp_path)
+    assert refused.returncode == 1
+    assert "overwrite=true" in refused.stderr
+    assert (run.folder / "result.json").read_bytes() == before
+    assert train(tmp_path, "overwrite=true").returncode == 0
+    assert only_run(tmp_path).folder == run.folder
+
+
+def test_damaged_checkpoint_is_named_and_kept(tmp_path):
+    assert train(tmp_path).returncode == 0
+    run = only_run(tmp_path)
+    run.last.write_bytes(b"not a checkpoint")
+    done = train(tmp_path, "resume=true")
+    assert done.returncode == 1
+    assert "last.pt: not a checkpoint" in done.stderr
+    assert run.last.read_bytes() == b"not a checkpoint"
+    assert json.loads((run.folder / "result.json").read_text())["status"] == "finished"
+
+
+def test_help_lists_the_groups():
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.train", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"COLUMNS": "100"},
+    )
+    assert done.returncode == 0
+    for group in ("device", "field", "activation", "crossbar", "experiment", "sweep", "launcher"):
+        assert f"{group}:" in done.stdout
+
+
+def test_every_experiment_says_how_to_run_it():
+    for path in (ROOT / "conf" / "experiment").glob("*.yaml"):
+        assert f"python -m experiments.train experiment={path.stem}" in path.read_text()
+        assert yaml.safe_load(path.read_text())
