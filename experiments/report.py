@@ -37,6 +37,8 @@ COLUMNS = (
     "card",
 )
 
+README_PICTURE = Path("experiments/figures/training.png")
+
 ORDER = ("baseline", "set1", "set2", "set1_crossbar", "set2_crossbar", "field_programmed")
 
 
@@ -120,6 +122,17 @@ def markdown_table(rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+def readme_with_results(readme: str, store: Path) -> str:
+    """The README's text with the table between its markers made anew from `store`."""
+    start, end = "<!-- results:", "<!-- end of results -->"
+    if readme.count(start) != 1 or readme.count(end) != 1:
+        raise StoreError(f"the README needs one {start} ... --> and one {end}")
+    head, rest = readme.split(start)
+    command, rest = rest.split("-->\n", 1)
+    table = markdown_table(table_rows(group_runs(list_runs(store))))
+    return f"{head}{start}{command}-->\n\n{table}\n{end}{rest.split(end)[1]}"
+
+
 def _settings_but_seed(run: Run) -> str:
     """What makes this run's settings differ from its twins with another seed."""
     kept = {k: v for k, v in run.config().items() if k not in (*NOT_IDENTITY, "seed")}
@@ -190,10 +203,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, default=Path("runs"), help="run store (runs)")
     parser.add_argument("--out", type=Path, help="folder for the page (STORE/report)")
+    parser.add_argument("--readme", type=Path, help="also renew the table and picture of a README")
     arguments = parser.parse_args()
     out = arguments.out or arguments.store / "report"
     try:
         page = write_report(arguments.store, out)
+        if arguments.readme:
+            text = readme_with_results(arguments.readme.read_text(), arguments.store)
+            write_atomically(arguments.readme, text)
+            picture = arguments.readme.parent / README_PICTURE
+            write_atomically(picture, (out / "training.png").read_bytes())
     except (StoreError, OSError) as error:
         sys.exit(f"error: {error}")
     width = None if sys.stdout.isatty() else 140

@@ -135,10 +135,10 @@ def list_runs(store: str | Path) -> list[Run]:
     return [Run(path.parent) for path in sorted(Path(store).glob("*/*/result.json"))]
 
 
-def provenance(card_sha256: str, command: list[str] | None = None) -> dict[str, Any]:
+def provenance(card_sha256: str) -> dict[str, Any]:
     """Versions, machine, card and git state of this process."""
     return {
-        "command": command or sys.argv,
+        "command": ["python", "-m", "experiments.train", *sys.argv[1:]],
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu_count": len(os.sched_getaffinity(0)),

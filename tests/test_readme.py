@@ -1,0 +1,62 @@
+"""The README keeps its word: its script runs, its commands exist, its numbers are stored."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from experiments.report import readme_with_results
+from experiments.store import list_runs
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_ten_line_script_learns(capsys):
+    (script,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    torch.manual_seed(0)
+    scope: dict = {}
+    exec(compile(script, "README.md", "exec"), scope)
+    before = torch.nn.functional.mse_loss(torch.zeros_like(scope["y"]), scope["y"])
+    assert scope["loss"] < 0.25 * before
+    assert capsys.readouterr().out.startswith("loss 0.")
+
+
+@pytest.mark.parametrize("line", re.findall(r"^python -m experiments\.train (.*)$", README, re.M))
+def test_every_training_command_composes(line):
+    """Each override of the README's commands is known to the configuration."""
+    words = [w.strip('"') for w in line.split("#")[0].split() if w != "-m"]
+    overrides = [re.sub(r"=([^\[\],]+),.*", r"=\1", word) for word in words]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("config", overrides)
+    assert config.model.name == "paper_cnn"
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"experiments\.(\w+)", README))))
+def test_every_module_it_names_exists(module):
+    assert (ROOT / "experiments" / f"{module}.py").exists()
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make (\w+)`?", README)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_its_table_is_that_of_the_stored_runs():
+    assert readme_with_results(README, ROOT / "experiments" / "results") == README
+
+
+def test_stored_runs_say_where_they_come_from():
+    runs = list_runs(ROOT / "experiments" / "results")
+    assert len(runs) >= 12
+    for run in runs:
+        result = run.result()
+        assert result["status"] == "finished"
+        assert result["provenance"]["packages"]["aihwkit"]
+        assert not result["test_is_held_out"]
+        assert run.history()[-1]["test_accuracy"] == result["test_accuracy"]
