@@ -1,5 +1,9 @@
 """Field-tunable memristor cards on analog crossbars: aihwkit devices, EM activation, networks."""
 
+from crossbar.compat import check_install
+
+check_install()  # before anything that needs aihwkit, so that a wrong torch is named as such
+
 from crossbar.activation import EMActivation, replace_activations
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device, weight_scale
 from crossbar.rpu import rpu_config, to_crossbar

@@ -7,7 +7,6 @@ message. The check builds one small tile and names the pair to install when that
 from __future__ import annotations
 
 import sys
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 PAIRS = {
@@ -22,7 +21,6 @@ class InstallError(ImportError):
     """aihwkit and torch do not fit each other; the message names the pair to install."""
 
 
-@cache
 def check_install() -> None:
     """Build and write one small analog tile. Raises InstallError, one line, when that fails."""
     try:

@@ -15,7 +15,6 @@ import numpy as np
 from aihwkit.simulator.configs.devices import PiecewiseStepDevice
 from numpy.typing import ArrayLike, NDArray
 
-from crossbar.compat import check_install
 from device_models import DeviceCard, load_card
 
 FloatArray = NDArray[np.float64]
@@ -136,7 +135,6 @@ class CardDevice(PiecewiseStepDevice):
     up_down_dtod: float = 0.0
 
     def __post_init__(self) -> None:
-        check_install()
         card = load_card(self.card)
         scale = weight_scale(card, self.field_G, self.zero)
         low, high = card.conductance_range(self.field_G)

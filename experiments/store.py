@@ -99,6 +99,8 @@ class Run:
 def run_folder(config: Mapping[str, Any]) -> Path:
     """Folder of the run that `config` (resolved, plain containers) describes."""
     identity = {k: v for k, v in config.items() if k not in NOT_IDENTITY}
+    if config["data"]["verify"]:  # the same images wherever they were found
+        identity["data"] = {"held_out": config["data"]["held_out"]}
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     name = f"{config['schedule']}-seed{config['seed']}-{digest}"

@@ -19,11 +19,14 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from crossbar.activation import EMActivation
+try:
+    from crossbar import EMActivation, to_crossbar
+except ImportError as wrong_install:
+    sys.exit(f"error: {wrong_install}")
+
 from crossbar.checkpoint import load_plain_state, plain_state
-from crossbar.compat import InstallError, check_install
 from crossbar.models import build_model
-from crossbar.rpu import count_crossbar_weights, periphery, to_crossbar
+from crossbar.rpu import count_crossbar_weights, periphery
 from device_models import load_card
 from experiments.data import DataError, load_fashion_mnist, split, subset
 from experiments.loop import (
@@ -38,7 +41,7 @@ from experiments.loop import (
 from experiments.progress import TrainingProgress
 from experiments.store import Run, StoreError, open_run, provenance, run_folder
 
-KNOWN_ERRORS = (DataError, StoreError, InstallError, DivergedError, ValueError)
+KNOWN_ERRORS = (DataError, StoreError, DivergedError, ValueError)
 """Errors a user can mend: shown as one line, without a traceback."""
 
 FAILURES = "FIELDCROSSBAR_FAILURES"
@@ -49,9 +52,8 @@ def train(config: Mapping[str, Any]) -> dict[str, Any]:
     """Train the run that `config` (resolved, plain containers) describes; its result.
 
     Raises DivergedError when the loss is no number any more, and what is in `KNOWN_ERRORS` for
-    settings, files or an installation that do not work.
+    settings or files that do not work.
     """
-    check_install()
     device = _prepare_torch(config)
     card = load_card(config["device"]["card"])
     decay_factor(0.0, config["optimizer"]["decay"])  # a wrong name ends here, not after an epoch
@@ -184,6 +186,7 @@ def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
     torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
     wanted = config["accelerator"]
     if wanted not in ("auto", "cpu", "cuda"):
         raise ValueError(f"accelerator must be auto, cpu or cuda, got {wanted!r}")

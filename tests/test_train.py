@@ -176,7 +176,7 @@ def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
         (["device.card=nothing"], "no card named 'nothing'"),
         (["data.folder=/nowhere"], "/nowhere"),
         (["field=eight", "activation=em", "field.activation_G=[900]"], "0 to 350 G"),
-        (["model.kernel_size=40"], "kernel"),
+        (["model.kernel_size=40"], "do not fit a 28 x 28 image"),
         (["optimizer.decay=linear"], "cosine or constant"),
         (["optimizer.name=lion"], "adam or sgd"),
         (["activation.name=tanh"], "relu or em"),
@@ -193,6 +193,43 @@ def test_wrong_settings_end_in_one_line_and_leave_nothing(tmp_path, overrides, m
     if done.stderr.startswith("error:"):
         assert done.stderr.count("\n") == 1
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_sweep_of_make_run(tmp_path):
+    """`sweep=paper` needs no -m and runs the four variants; again with resume it trains none."""
+    arguments = ("sweep=paper", "resume=true", "trainer.train_images=64")
+    assert train(tmp_path, *arguments).returncode == 0
+    names = [run.result()["name"] for run in list_runs(tmp_path)]
+    assert names == ["baseline", "set1", "set2", "set2_crossbar"]
+    again = train(tmp_path, *arguments)
+    assert again.returncode == 0
+    assert again.stdout.count("finished with") == 4
+    assert "epoch 1/1" not in again.stdout
+
+
+def test_the_same_images_from_another_folder_are_the_same_run(tmp_path):
+    assert train(tmp_path).returncode == 0
+    assert "resume=true" in train(tmp_path, "data.download=false").stderr
+
+
+def test_a_torch_that_does_not_fit_ends_in_one_line(tmp_path):
+    """A stand-in for aihwkit whose C++ module does not load."""
+    package = tmp_path / "path" / "aihwkit"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('undefined symbol: _ZN3c10')")
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.train", f"store={tmp_path / 'store'}"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "path")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: aihwkit")
+    assert "pip install aihwkit==" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_failed_job_does_not_stop_the_sweep(tmp_path):
