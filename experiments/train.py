@@ -307,4 +307,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Under its real name, so that a launcher can send the job to another process.
+    from experiments.train import main
+
     main()

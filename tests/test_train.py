@@ -17,6 +17,7 @@ from unittest import mock
 import pytest
 import torch
 import yaml
+from hydra import compose, initialize_config_dir
 
 from experiments.report import write_report
 from experiments.store import Run, list_runs
@@ -240,9 +241,11 @@ def test_a_failed_job_does_not_stop_the_sweep(tmp_path):
 
 
 def test_parallel_launcher_runs_and_reports_failures(tmp_path):
-    arguments = ("-m", "launcher=parallel", "activation.name=relu,tanh")
-    done = train(tmp_path, *arguments)
+    words = ("-m", "launcher=parallel", "activation.name=relu,tanh", f"store={tmp_path}", *TINY)
+    command = [sys.executable, "-m", "experiments.train", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
+    assert "relu or em" in done.stderr
     assert only_run(tmp_path).result()["status"] == "finished"
 
 
@@ -281,6 +284,13 @@ def test_help_lists_the_groups():
     assert done.returncode == 0
     for group in ("device", "field", "activation", "crossbar", "experiment", "sweep", "launcher"):
         assert f"{group}:" in done.stdout
+
+
+def test_parallel_jobs_have_one_thread_each():
+    """A group's choice stands above the defaults of config.yaml."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        assert compose("config", ["launcher=parallel"]).threads == 1
+        assert compose("config", ["launcher=parallel", "threads=2"]).threads == 2
 
 
 def test_every_experiment_says_how_to_run_it():
