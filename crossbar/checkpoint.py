@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from aihwkit.simulator.tiles.analog import AnalogTile
 from torch import Tensor, nn
 
+CONTEXT = "analog_ctx"
 PLAIN = (Tensor, int, float, bool, str, type(None))
 
 
 def plain_state(model: nn.Module) -> dict[str, Any]:
     """`state_dict` of `model` reduced to tensors, numbers, text and containers of these."""
-    state = {}
-    for key, value in model.state_dict().items():
-        state[key] = _copy(value) if isinstance(value, Tensor) else _plain(value)
-    return state
+    return {
+        key: _plain(value) if isinstance(value, dict) else value.detach().clone()
+        for key, value in _stateful(model).items()
+    }
 
 
 def load_plain_state(model: nn.Module, state: dict[str, Any]) -> None:
@@ -32,14 +32,15 @@ def load_plain_state(model: nn.Module, state: dict[str, Any]) -> None:
 
     Raises KeyError or RuntimeError when the state belongs to another network.
     """
-    own = model.state_dict()
+    own = _stateful(model)
     missing = sorted(set(own) ^ set(state))
     if missing:
         raise KeyError(f"the checkpoint belongs to another network: {missing[0]!r} does not match")
     full = {}
     for key, value in own.items():
         full[key] = state[key] if isinstance(value, Tensor) else {**value, **state[key]}
-    model.load_state_dict(full)
+    # Not strict: the contexts are left out.
+    model.load_state_dict(full, strict=False)
     _restore_hidden_weights(model, state)
 
 
@@ -55,8 +56,13 @@ def _restore_hidden_weights(model: nn.Module, state: dict[str, Any]) -> None:
             module.tile.set_hidden_parameters(hidden)
 
 
+def _stateful(model: nn.Module) -> dict[str, Any]:
+    """`state_dict` without aihwkit's contexts, which hold no state, only uninitialised memory."""
+    return {k: v for k, v in model.state_dict().items() if not k.endswith(CONTEXT)}
+
+
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    return {k: _copy(v) for k, v in value.items() if _is_plain(v)}
+    return {k: _copy(v) for k, v in value.items() if k != CONTEXT and _is_plain(v)}
 
 
 def _is_plain(value: Any) -> bool:
@@ -68,13 +74,8 @@ def _is_plain(value: Any) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    """Detached copy; tensor subclasses such as aihwkit's context become plain tensors."""
     if isinstance(value, Tensor):
-        return (
-            torch.empty_like(value, requires_grad=False)
-            .as_subclass(Tensor)
-            .copy_(value.detach().as_subclass(Tensor))
-        )
+        return value.detach().clone()
     if isinstance(value, dict):
         return {k: _copy(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from device_models.card import Curve, DeviceCard, Spread
 from device_models.curves import ExponentialMixture
-from device_models.fit import fit_exponential_mixture
+from device_models.fit import fit_exponential_mixture, project_exponential_mixture
 from device_models.memristor import SOURCES, Memristor, MemristorParameters, resistance_ohm
 
 FIELDS_G = (0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0)
@@ -30,7 +30,7 @@ N_PULSES = 64
 """64 pulses a branch: stated for Fig. 2 (E8), assumed for Fig. 3."""
 
 MIXTURE_ORDER = 3
-SIGNIFICANT_DIGITS = 7
+TAU_DIGITS, AMPLITUDE_DIGITS = 4, 7
 
 CAVEAT = (
     "Reconstructed, not measured: the paper prints no absolute resistance and no numeric curve. "
@@ -63,10 +63,11 @@ def reconstruct_card(parameters: MemristorParameters | None = None) -> DeviceCar
     """The card `lsmo_pvdf_co`: both branches at eight fields, parameters with their ledger rows."""
     parameters = parameters or MemristorParameters()
     responses = reconstruct_responses(parameters)
-    pulses = np.arange(N_PULSES + 1)
+    pulses = np.arange(N_PULSES + 1.0)
     curves = []
     for (branch, field_G), response in responses.items():
-        law = _rounded(fit_exponential_mixture(pulses, response, MIXTURE_ORDER))
+        best = fit_exponential_mixture(pulses, response, MIXTURE_ORDER)
+        law = _reproducible(best, pulses, response)
         error = law(pulses) / response - 1
         fit = {
             "n_points": len(pulses),
@@ -123,14 +124,19 @@ def responses_csv(responses: dict[tuple[str, float], NDArray[np.float64]]) -> st
     return text.getvalue()
 
 
-def _rounded(law: ExponentialMixture) -> ExponentialMixture:
-    """Fixed significant digits, so that another linear algebra library gives the same card."""
-    return ExponentialMixture(
-        _digits(law.offset),
-        tuple(_digits(a) for a in law.amplitudes),
-        tuple(_digits(t) for t in law.tau_pulses),
-    )
+def _reproducible(
+    law: ExponentialMixture, pulses: NDArray[np.float64], response: NDArray[np.float64]
+) -> ExponentialMixture:
+    """`law` with rounded time constants and the amplitudes that fit them, then rounded as well.
+
+    Optimisers end at 1e-7 from each other under different libraries; amplitudes for given time
+    constants do not, so that these digits are the same everywhere.
+    """
+    tau = [_digits(t, TAU_DIGITS) for t in law.tau_pulses]
+    fitted = project_exponential_mixture(pulses, response, tau)
+    amplitudes = tuple(_digits(a, AMPLITUDE_DIGITS) for a in fitted.amplitudes)
+    return ExponentialMixture(_digits(fitted.offset, AMPLITUDE_DIGITS), amplitudes, tuple(tau))
 
 
-def _digits(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
+def _digits(value: float, digits: int) -> float:
     return float(f"{value:.{digits - 1}e}")
