@@ -66,6 +66,11 @@ class Run:
         except ValueError as error:
             raise StoreError(f"{self.folder / 'result.json'}: not JSON: {error}") from None
 
+    def finished_result(self) -> dict[str, Any] | None:
+        """The result if the run came to its end, else None."""
+        result = self.result()
+        return result if result and result["status"] == "finished" else None
+
     def history(self) -> list[dict[str, float]]:
         """Rows of `history.csv`, one per epoch."""
         with (self.folder / "history.csv").open(newline="") as file:
@@ -127,8 +132,9 @@ def open_run(config: Mapping[str, Any]) -> Iterator[Run]:
         if begun and not config["resume"]:
             for name in ("config.yaml", "history.csv", "result.json", "last.pt", "best.pt"):
                 (run.folder / name).unlink(missing_ok=True)
-        text = yaml.safe_dump(dict(config), sort_keys=False)
-        write_atomically(run.folder / "config.yaml", text)
+        if not (run.folder / "config.yaml").exists():
+            text = yaml.safe_dump(dict(config), sort_keys=False)
+            write_atomically(run.folder / "config.yaml", text)
         yield run
 
 

@@ -41,8 +41,8 @@ from experiments.loop import (
 from experiments.progress import TrainingProgress
 from experiments.store import Run, StoreError, open_run, provenance, run_folder
 
-KNOWN_ERRORS = (DataError, StoreError, DivergedError, ValueError)
-"""Errors a user can mend: shown as one line, without a traceback."""
+KNOWN_ERRORS = (DataError, StoreError, DivergedError, ValueError, TypeError, OSError)
+"""Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""
 
 FAILURES = "FIELDCROSSBAR_FAILURES"
 """Environment variable naming the file in which the jobs of a sweep note their failures."""
@@ -54,9 +54,11 @@ def train(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises DivergedError when the loss is no number any more, and what is in `KNOWN_ERRORS` for
     settings or files that do not work.
     """
+    _check_settings(config)
+    if config["resume"] and (done := Run(run_folder(config)).finished_result()):
+        return done
     device = _prepare_torch(config)
     card = load_card(config["device"]["card"])
-    decay_factor(0.0, config["optimizer"]["decay"])  # a wrong name ends here, not after an epoch
     train_set, test_set = _load_images(config, device)
     model = make_network(config).to(device)
     rates = {k: v for k, v in config["optimizer"].items() if k != "decay"}
@@ -181,6 +183,24 @@ def activation_fields(field: Mapping[str, Any], position: int) -> list[float]:
     return [weights[position]]
 
 
+def _check_settings(config: Mapping[str, Any]) -> None:
+    """Settings that would otherwise fail late or without a clear word. Raises ValueError."""
+    trainer, optimizer = config["trainer"], config["optimizer"]
+    for key, value, least in (
+        ("seed", config["seed"], 0),
+        ("threads", config["threads"] or 1, 1),
+        ("trainer.epochs", trainer["epochs"], 1),
+        ("trainer.batch_size", trainer["batch_size"], 2),
+        ("data.held_out", config["data"]["held_out"], 0),
+    ):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{key} must be a whole number from {least}, got {value!r}")
+    for key in ("lr", "crossbar_lr"):
+        if not isinstance(optimizer[key], int | float) or optimizer[key] <= 0:
+            raise ValueError(f"optimizer.{key} must be a positive number, got {optimizer[key]!r}")
+    decay_factor(0.0, optimizer["decay"])
+
+
 def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
     """Threads, determinism and the accelerator of this process."""
     torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
@@ -276,6 +296,8 @@ def _job(config: DictConfig) -> None:
     try:
         result = train(plain)
     except KNOWN_ERRORS as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
         _note_failure(f"{plain['name']} seed {plain['seed']}: {' '.join(str(error).split())}")
     else:
         print(

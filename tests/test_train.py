@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -184,6 +183,13 @@ def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
         (["experiment=field_programmed", "field.weights_G=[0,50]"], "fields"),
         (["trainer.train_images=70000"], "70000"),
         (["accelerator=tpu"], "auto, cpu or cuda"),
+        (["trainer.epochs=many"], "trainer.epochs must be a whole number from 1"),
+        (["trainer.batch_size=1"], "trainer.batch_size must be a whole number from 2"),
+        (["seed=-1"], "seed must be a whole number"),
+        (["optimizer.lr=fast"], "optimizer.lr must be a positive number"),
+        (["optimizer.crossbar_lr=0"], "optimizer.crossbar_lr must be a positive number"),
+        (["+model.depth=3"], "unexpected keyword argument 'depth'"),
+        (["store=/proc/nowhere"], "/proc/nowhere"),
     ],
 )
 def test_wrong_settings_end_in_one_line_and_leave_nothing(tmp_path, overrides, message):
@@ -264,12 +270,22 @@ def test_finished_run_is_never_replaced_unasked(tmp_path):
 def test_damaged_checkpoint_is_named_and_kept(tmp_path):
     assert train(tmp_path).returncode == 0
     run = only_run(tmp_path)
+    (run.folder / "result.json").unlink()
     run.last.write_bytes(b"not a checkpoint")
     done = train(tmp_path, "resume=true")
     assert done.returncode == 1
     assert "last.pt: not a checkpoint" in done.stderr
     assert run.last.read_bytes() == b"not a checkpoint"
-    assert json.loads((run.folder / "result.json").read_text())["status"] == "finished"
+    assert not (run.folder / "result.json").exists()
+
+
+def test_showing_a_finished_run_changes_nothing(tmp_path):
+    assert train(tmp_path).returncode == 0
+    run = only_run(tmp_path)
+    before = {p.name: p.read_bytes() for p in run.folder.iterdir()}
+    again = train(tmp_path, "resume=true")
+    assert "finished with" in again.stdout
+    assert {p.name: p.read_bytes() for p in run.folder.iterdir()} == before
 
 
 def test_help_lists_the_groups():
