@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossbar.choices import check_choice
 from device_models import DeviceCard, ExponentialMixture, load_card
 from device_models.card import BRANCHES
 
@@ -63,9 +64,9 @@ class EMActivation(nn.Module):
         trainable: bool = False,
     ):
         super().__init__()
-        _check_choice("encoding", encoding, ENCODINGS)
-        _check_choice("normalisation", normalisation, NORMALISATIONS)
-        _check_choice("quantity", quantity, QUANTITIES)
+        check_choice("encoding", encoding, ENCODINGS)
+        check_choice("normalisation", normalisation, NORMALISATIONS)
+        check_choice("quantity", quantity, QUANTITIES)
         if hidden < 0:
             raise ValueError(f"hidden must be 0 or a width, got {hidden}")
         if len(fields_G) == 0:
@@ -183,8 +184,3 @@ def replace_activations(
     if replaced == 0:
         raise ValueError(f"no {', '.join(k.__name__ for k in kinds)} found in the model")
     return model
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

@@ -15,7 +15,9 @@ import numpy as np
 from aihwkit.simulator.configs.devices import PiecewiseStepDevice
 from numpy.typing import ArrayLike, NDArray
 
+from crossbar.choices import check_choice
 from device_models import DeviceCard, load_card
+from device_models.card import BRANCHES
 
 FloatArray = NDArray[np.float64]
 
@@ -47,6 +49,7 @@ def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: fl
 
     Below or above the branch's own ends the step of that end is used.
     """
+    check_choice("branch", branch, BRANCHES)
     pulses = np.linspace(0, card.n_pulses, _GRID)
     law_conductance = card.conductance(branch, pulses, field_G)
     order = slice(None) if branch == "LTP" else slice(None, None, -1)
@@ -81,15 +84,12 @@ def weight_scale(
     cancel; the usual choice for training), `mid_range` (weights from -1 to 1), or `g_min`
     (weights from 0 to 2, for the two devices of a differential pair).
     """
+    check_choice("zero", zero, ZEROS)
     low, high = card.conductance_range(field_G)
     if zero == "symmetry_point":
         origin = symmetry_point(card, field_G)
-    elif zero == "mid_range":
-        origin = (low + high) / 2
-    elif zero == "g_min":
-        origin = low
     else:
-        raise ValueError(f"zero must be one of {', '.join(ZEROS)}, got {zero!r}")
+        origin = (low + high) / 2 if zero == "mid_range" else low
     return WeightScale(origin, (high - low) / 2)
 
 

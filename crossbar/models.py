@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from crossbar.choices import check_choice
+
 Activation = Callable[[int], nn.Module]
 
 DOWNSAMPLING = ("pool_before", "pool_after", "stride")
@@ -47,8 +49,8 @@ class PaperCNN(nn.Module):
         n_classes: int = 10,
     ):
         super().__init__()
-        _check_choice("downsampling", downsampling, DOWNSAMPLING)
-        _check_choice("block_order", block_order, BLOCK_ORDERS)
+        check_choice("downsampling", downsampling, DOWNSAMPLING)
+        check_choice("block_order", block_order, BLOCK_ORDERS)
         self.in_channels = in_channels
         position = 0
         features: list[nn.Module] = []
@@ -148,7 +150,7 @@ MODELS = {"paper_cnn": PaperCNN, "mlp": MLP, "residual_cnn": ResidualCNN}
 
 def build_model(name: str, activation: Activation, **keywords) -> nn.Module:
     """Network by name (`paper_cnn`, `mlp`, `residual_cnn`) with its own keywords."""
-    _check_choice("model", name, tuple(MODELS))
+    check_choice("model", name, MODELS)
     return MODELS[name](activation, **keywords)
 
 
@@ -182,8 +184,3 @@ def _flat_size(features: nn.Sequential, in_channels: int) -> int:
         raise ValueError(f"the conv blocks do not fit a 28 x 28 image: {error}") from None
     finally:
         features.train(training)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

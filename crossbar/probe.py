@@ -11,6 +11,9 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.tiles.analog import AnalogTile
 from numpy.typing import NDArray
 
+from crossbar.choices import check_choice
+from device_models.card import BRANCHES
+
 FloatArray = NDArray[np.float64]
 
 
@@ -39,8 +42,7 @@ def probe(
 
     `start_weight` defaults to the end of the range the branch starts from.
     """
-    if branch not in ("LTP", "LTD"):
-        raise ValueError(f"branch must be LTP or LTD, got {branch!r}")
+    check_choice("branch", branch, BRANCHES)
     up = branch == "LTP"
     if start_weight is None:
         start_weight = device.w_min if up else device.w_max

@@ -26,7 +26,7 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.mapping import MappingParameter
 from torch import nn
 
-from crossbar.activation import _check_choice
+from crossbar.choices import check_choice
 from crossbar.device import pulsed_device
 from device_models import DeviceCard
 
@@ -38,10 +38,14 @@ def periphery(
 ) -> IOParameters:
     """Converters of a crossbar: DAC and ADC resolution [bit], output noise [weight units].
 
-    The defaults are aihwkit's; `perfect` switches all of them off.
+    The defaults are aihwkit's, but for its bound management: the output range is fixed, not
+    searched for at every read. `perfect` switches converters and noise off.
     """
     if perfect:
         return IOParameters(is_perfect=True)
+    for name, bits in (("dac_bits", dac_bits), ("adc_bits", adc_bits)):
+        if not 2 <= bits <= 32:
+            raise ValueError(f"{name} must lie between 2 and 32, got {bits!r}")
     return IOParameters(
         inp_res=1 / (2**dac_bits - 2),
         out_res=1 / (2**adc_bits - 2),
@@ -59,7 +63,7 @@ def rpu_config(
     digital buffer). Weights are scaled into the part of the range that is open to both signs,
     and a digital scale per output learns the rest.
     """
-    _check_choice("recipe", recipe, RECIPES)
+    check_choice("recipe", recipe, RECIPES)
     io = io or periphery()
     common = {
         "forward": io,

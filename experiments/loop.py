@@ -17,6 +17,7 @@ from aihwkit.optim.context import AnalogContext
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossbar.choices import check_choice
 from experiments.data import ImageSet, normalise
 
 CHECK_EVERY = 25
@@ -57,8 +58,7 @@ def make_optimizer(
     weight_decay: float,
 ) -> torch.optim.Optimizer:
     """Adam or SGD for digital parameters; tiles update themselves with `crossbar_lr`."""
-    if name not in ("adam", "sgd"):
-        raise ValueError(f"optimizer must be adam or sgd, got {name!r}")
+    check_choice("optimizer", name, ("adam", "sgd"))
     parameters = list(model.parameters())
     tiles = [p for p in parameters if isinstance(p, AnalogContext)]
     digital = [p for p in parameters if not isinstance(p, AnalogContext)]
@@ -73,11 +73,8 @@ def make_optimizer(
 
 def decay_factor(progress: float, decay: str) -> float:
     """Share of the learning rate at `progress` (0 to 1) of the training: cosine or constant."""
-    if decay == "constant":
-        return 1.0
-    if decay == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * progress))
-    raise ValueError(f"decay must be cosine or constant, got {decay!r}")
+    check_choice("decay", decay, ("cosine", "constant"))
+    return 1.0 if decay == "constant" else 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def train_epoch(

@@ -25,6 +25,7 @@ except ImportError as wrong_install:
     sys.exit(f"error: {wrong_install}")
 
 from crossbar.checkpoint import load_plain_state, plain_state
+from crossbar.choices import check_choice
 from crossbar.models import build_model
 from crossbar.rpu import count_crossbar_weights, periphery
 from device_models import load_card
@@ -44,8 +45,8 @@ from experiments.store import Run, StoreError, open_run, provenance, run_folder
 KNOWN_ERRORS = (DataError, StoreError, DivergedError, ValueError, TypeError, OSError)
 """Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""
 
-FAILURES = "FIELDCROSSBAR_FAILURES"
-"""Environment variable naming the file in which the jobs of a sweep note their failures."""
+JOBS_FOLDER = "FIELDCROSSBAR_JOBS"
+"""Environment variable naming the folder in which the jobs of a command note their failures."""
 
 
 def train(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,8 +142,8 @@ def make_network(config: Mapping[str, Any]) -> nn.Module:
     device, field, crossbar = config["device"], config["field"], config["crossbar"]
     activation = dict(config["activation"])
     kind = activation.pop("name")
-    if kind not in ("relu", "em"):
-        raise ValueError(f"activation must be relu or em, got {kind!r}")
+    check_choice("activation", kind, ("relu", "em"))
+    check_choice("crossbar", crossbar["name"], ("digital", "aihwkit"))
 
     def make_activation(position: int) -> nn.Module:
         if kind == "relu":
@@ -152,8 +153,6 @@ def make_network(config: Mapping[str, Any]) -> nn.Module:
     model = build_model(activation=make_activation, **config["model"])
     if crossbar["name"] == "digital":
         return model
-    if crossbar["name"] != "aihwkit":
-        raise ValueError(f"crossbar must be digital or aihwkit, got {crossbar['name']!r}")
     return to_crossbar(
         model,
         device["card"],
@@ -208,8 +207,7 @@ def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
     wanted = config["accelerator"]
-    if wanted not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"accelerator must be auto, cpu or cuda, got {wanted!r}")
+    check_choice("accelerator", wanted, ("auto", "cpu", "cuda"))
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("accelerator=cuda: torch sees no CUDA device; use accelerator=auto")
     # aihwkit's wheels come without CUDA: its tiles stay on the CPU.
@@ -308,7 +306,7 @@ def _job(config: DictConfig) -> None:
 
 def _note_failure(line: str) -> None:
     print(f"error: {line}", file=sys.stderr)
-    with Path(os.environ[FAILURES]).open("a") as file:
+    with Path(os.environ[JOBS_FOLDER], "failures").open("a") as file:
         file.write(line + "\n")
 
 
@@ -316,15 +314,15 @@ def main() -> None:
     """Command line: exit code 1 when any job failed, 130 after ctrl-C."""
     # argparse stops reading overrides at a flag between them: `experiment=set2 -m seed=0,1`.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
-    with tempfile.NamedTemporaryFile("r") as failures:
-        os.environ[FAILURES] = failures.name
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[JOBS_FOLDER] = folder
         run_jobs = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(_job)
         try:
             run_jobs()
         except KeyboardInterrupt:
             print("stopped; resume=true continues after the last whole epoch", file=sys.stderr)
             sys.exit(130)
-        if failures.read():
+        if Path(folder, "failures").exists():
             sys.exit(1)
 
 

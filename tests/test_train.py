@@ -177,12 +177,12 @@ def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
         (["data.folder=/nowhere"], "/nowhere"),
         (["field=eight", "activation=em", "field.activation_G=[900]"], "0 to 350 G"),
         (["model.kernel_size=40"], "do not fit a 28 x 28 image"),
-        (["optimizer.decay=linear"], "cosine or constant"),
-        (["optimizer.name=lion"], "adam or sgd"),
-        (["activation.name=tanh"], "relu or em"),
+        (["optimizer.decay=linear"], "cosine, constant"),
+        (["optimizer.name=lion"], "adam, sgd"),
+        (["activation.name=tanh"], "relu, em"),
         (["experiment=field_programmed", "field.weights_G=[0,50]"], "fields"),
         (["trainer.train_images=70000"], "70000"),
-        (["accelerator=tpu"], "auto, cpu or cuda"),
+        (["accelerator=tpu"], "auto, cpu, cuda"),
         (["trainer.epochs=many"], "trainer.epochs must be a whole number from 1"),
         (["trainer.batch_size=1"], "trainer.batch_size must be a whole number from 2"),
         (["seed=-1"], "seed must be a whole number"),
@@ -242,7 +242,7 @@ def test_a_torch_that_does_not_fit_ends_in_one_line(tmp_path):
 def test_a_failed_job_does_not_stop_the_sweep(tmp_path):
     done = train(tmp_path, "-m", "experiment=baseline", "activation.name=tanh,relu")
     assert done.returncode == 1
-    assert "relu or em" in done.stderr
+    assert "relu, em" in done.stderr
     assert only_run(tmp_path).result()["activation"] == "relu"
 
 
@@ -251,7 +251,7 @@ def test_parallel_launcher_runs_and_reports_failures(tmp_path):
     command = [sys.executable, "-m", "experiments.train", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "relu or em" in done.stderr
+    assert "relu, em" in done.stderr
     assert only_run(tmp_path).result()["status"] == "finished"
 
 
