@@ -1,8 +1,9 @@
 """Compact model of the LSMO/PVDF/Co memristor (ledger section 6): fluorine state to resistance.
 
 The state is the share of mobile fluorine in the CoO layer of each of K barrier sites. A pulse of
-voltage V and width t moves every site with its own rate; the mean over the sites, `s`, sets
-the resistance, and a magnetic field scales it through the TMR without moving the state.
+voltage V and width t moves every site with its own rate (`kinetics`); the mean over the sites, `s`,
+sets the resistance (`conduction`), and a magnetic field scales it through the TMR without moving
+the state (`magnetics`).
 
 The paper gives no absolute resistance and no raw curve, so whatever comes out of this model is a
 reconstruction.
@@ -10,152 +11,209 @@ reconstruction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from numpy.typing import ArrayLike, DTypeLike
 
-from device_models.magnetics import antiparallel_fraction
+from device_models.ageing import Ageing
+from device_models.checks import FloatArray, checked_fluorine, checked_pulse
+from device_models.conduction import Conduction, resistance_ohm, tmr, tunnel_resistance_ohm
+from device_models.kinetics import Kinetics, equivalent_pulses
+from device_models.magnetics import CO, LSMO, Electrodes, Layer, antiparallel_fraction
+from device_models.parameters import SOURCES, MemristorParameters
+from device_models.variability import Variability
 
-FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class MemristorParameters:
-    """Parameters of the compact model; `SOURCES` says where each value comes from."""
-
-    r_low_ohm: float = 1e5
-    resistance_ratio: float = 111.0
-    v_ltp_mean_V: float = 1.25
-    v_ltp_std_V: float = 0.25
-    v_ltd_mean_V: float = 1.60
-    v_ltd_std_V: float = 0.35
-    threshold_correlation: float = 0.8
-    v_slope_V: float = 0.21
-    dead_zone_ltp_V: float = 0.70
-    dead_zone_ltd_V: float = 1.05
-    t_ref_s: float = 1.0
-    lsmo_polarization: float = 0.95
-    lsmo_polarization_loss: float = 0.5
-    polarization_product_low: float = -0.180
-    tmr_zero_state: float = 0.59
-    sites_per_axis: int = 20
-
-
-SOURCES = {
-    "r_low_ohm": "assumed; the paper gives no absolute resistance (E19)",
-    "resistance_ratio": "stated: RCR up to 1.1e4 % (E2, Fig. 1d)",
-    "v_ltp_mean_V": "assumed; order of the states after 1 s at -0.8/-1.2/-1.3/-2.4 V (section 6)",
-    "v_ltp_std_V": "assumed (section 6)",
-    "v_ltd_mean_V": "assumed; +1.5 V partial, +2 V nearly full (section 6)",
-    "v_ltd_std_V": "assumed (section 6)",
-    "threshold_correlation": "assumed; +2 V enables -1.3 V (E11)",
-    "v_slope_V": "derived upper bound 0.224 V (M4, M7); lower end from gradual LTP/LTD (section 6)",
-    "dead_zone_ltp_V": "derived window 0.67 to 0.8 V (C5)",
-    "dead_zone_ltd_V": "derived window 1.0 to 1.5 V (C5)",
-    "t_ref_s": "definition: thresholds are 1 s switching voltages (section 6)",
-    "lsmo_polarization": "assumed, LSMO near half-metal (section 6)",
-    "lsmo_polarization_loss": "assumed (M5, section 6)",
-    "polarization_product_low": "derived from TMR = -43.9 % at full polarisation (M1)",
-    "tmr_zero_state": "state after -1.2 V, 1 s, where the TMR changes sign (M4, section 6)",
-    "sites_per_axis": "numerical: sites = square of this number (K = 400, section 6)",
-}
-"""Ledger row and status (stated, derived, assumed) of every parameter."""
+__all__ = [
+    "SOURCES",
+    "Memristor",
+    "MemristorParameters",
+    "fluorine_in_coo",
+    "resistance_ohm",
+    "tmr",
+]
 
 
 class Memristor:
-    """One LSMO/PVDF/Co junction. Sites are fixed quantiles, so the model has no random part."""
+    """LSMO/PVDF/Co junctions: one (`shape` ()) or any number of independent ones.
 
-    def __init__(self, parameters: MemristorParameters | None = None, fluorine: float = 0.0):
-        """`fluorine`: share in CoO at the start, 0 (high resistance) to 1 (low resistance)."""
+    `sites` holds the share of fluorine in CoO, shape `(K, *shape)`; it is changed in place.
+    Sites are fixed quantiles, so without `Variability` the model has no random part.
+    """
+
+    def __init__(
+        self,
+        parameters: MemristorParameters | None = None,
+        fluorine: ArrayLike = 0.0,
+        *,
+        shape: int | tuple[int, ...] = (),
+        n_sites: int | None = None,
+        variability: Variability | None = None,
+        conduction: Conduction | None = None,
+        ageing: Ageing | None = None,
+        lsmo: Layer = LSMO,
+        co: Layer = CO,
+        seed: int | None = 0,
+        dtype: DTypeLike = np.float64,
+    ):
+        """`fluorine`: share in CoO at the start, 0 (high resistance) to 1 (low resistance).
+
+        It may be one value or one per device. `n_sites`: sites of a low-discrepancy rule instead
+        of the card's grid of `sites_per_axis` squared; 16 give the states of every protocol of the
+        paper within 0.01, 32 within 0.007. `seed` fixes all draws; None draws afresh.
+        `dtype` float32 halves the time and loses steps of a site below 6e-8.
+        """
         self.parameters = parameters or MemristorParameters()
-        if not 0.0 <= fluorine <= 1.0:
-            raise ValueError(f"fluorine must lie between 0 and 1, got {fluorine:g}")
-        self._ltp_threshold_V, self._ltd_threshold_V = _site_thresholds(self.parameters)
-        self.sites = np.full(self._ltp_threshold_V.shape, float(fluorine))
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.variability = variability or Variability()
+        self.conduction = conduction or Conduction()
+        self.ageing = ageing or Ageing()
+        device_stream, cycle_stream = np.random.SeedSequence(seed).spawn(2)
+        self._rng = np.random.default_rng(cycle_stream)
+        draws = self.variability.draw_devices(self.shape, np.random.default_rng(device_stream))
+        p = self.parameters
+        self._r_low_ohm = p.r_low_ohm * np.exp(draws["r_low"])
+        self._resistance_ratio = p.resistance_ratio * np.exp(draws["r_high"] - draws["r_low"])
+        self.electrodes = Electrodes(
+            lsmo.scaled(np.exp(draws["coercivity_lsmo"])), co.scaled(np.exp(draws["coercivity_co"]))
+        )
+        self.kinetics = Kinetics(
+            p,
+            self.shape,
+            n_sites,
+            ltp_shift_V=draws["v_ltp_V"],
+            ltd_shift_V=draws["v_ltd_V"],
+            dtype=dtype,
+        )
+        start = checked_fluorine(fluorine, self.shape)
+        self.sites = np.broadcast_to(start, (self.kinetics.n_sites, *self.shape)).astype(dtype)
+        self.cycles = np.zeros(self.shape)
 
     @property
-    def state(self) -> float:
-        """Mean share of mobile fluorine in the CoO layer, 0 to 1."""
-        return float(self.sites.mean())
+    def state(self) -> FloatArray:
+        """Mean share of mobile fluorine in the CoO layer, 0 to 1, of shape `shape`."""
+        return self.sites.mean(axis=0)
 
-    def pulse(self, amplitude_V: float, width_s: float, count: int = 1) -> None:
-        """Apply `count` rectangular pulses of `amplitude_V` [V] and `width_s` [s]."""
-        decay = self._decay(amplitude_V, width_s * count)
-        target = 1.0 if amplitude_V < 0 else 0.0
-        self.sites = target + (self.sites - target) * decay
+    def copy(self) -> Memristor:
+        """The same devices in the same state; from here on the two know nothing of each other."""
+        return copy.deepcopy(self)
 
-    def pulse_train(self, amplitude_V: float, width_s: float, count: int) -> FloatArray:
-        """Apply `count` pulses one by one; the states before and after each, shape `count + 1`."""
+    # -- pulses ------------------------------------------------------------------------------
+
+    def pulse(
+        self,
+        amplitude_V: ArrayLike,
+        width_s: ArrayLike,
+        count: int = 1,
+        ramp_V_per_s: float | None = None,
+    ) -> None:
+        """Apply `count` pulses of `amplitude_V` [V] and `width_s` [s], the same or one per device.
+
+        Rectangular, or with `ramp_V_per_s` [V/s] the trapezoid of a source that ramps before and
+        after `width_s` (E6). The step is exact for any width.
+        """
+        if not isinstance(count, int | np.integer) or count < 0:
+            raise ValueError(f"count must be a whole number from 0 up, got {count!r}")
+        amplitude, width = checked_pulse(amplitude_V, width_s, self.shape)
+        if ramp_V_per_s is not None:
+            width = width + self.kinetics.ramp_time_s(amplitude, ramp_V_per_s)
+        before = self.state if self.ageing.counts_cycles else None
+        if self.variability.rate_c2c == 0 and amplitude.ndim == width.ndim == 0:
+            self.kinetics.switch_alike(self.sites, float(amplitude), float(width) * count)
+        else:
+            factor = self.variability.draw_pulses(count, self.shape, self._rng)
+            self.kinetics.switch_each(self.sites, amplitude, width * factor)
+        if before is not None:
+            self.cycles = self.cycles + np.abs(self.state - before) / 2
+
+    def pulse_train(
+        self,
+        amplitude_V: ArrayLike,
+        width_s: ArrayLike,
+        count: int,
+        ramp_V_per_s: float | None = None,
+    ) -> FloatArray:
+        """Apply pulses one by one; states before and after each, shape `(count + 1, *shape)`."""
         states = [self.state]
         for _ in range(count):
-            self.pulse(amplitude_V, width_s)
+            self.pulse(amplitude_V, width_s, ramp_V_per_s=ramp_V_per_s)
             states.append(self.state)
         return np.array(states)
+
+    def apply_waveform(self, time_s: ArrayLike, voltage_V: ArrayLike) -> None:
+        """Apply a voltage given at `time_s` [s] and straight in between; both shape `(n,)`.
+
+        Exact for straight pieces and jumps (two points at one time). Sampling a curved waveform
+        with step h makes a relative error of the rates of at most h^2 |V''| / (8 v_slope).
+        """
+        for amplitude_V, width_s in equivalent_pulses(time_s, voltage_V, self.parameters):
+            self.pulse(amplitude_V, width_s)
 
     def settle(self, ltp_V: float, ltd_V: float, width_s: float, count: int) -> None:
         """Go to the limit cycle of `count` LTP then `count` LTD pulses, at its LTD end.
 
-        Each site's cycle is affine, f -> a f + b, so its fixed point b / (1 - a) is exact.
+        Cycle-to-cycle noise is left out.
         """
-        up = self._decay(ltp_V, width_s * count)
-        down = self._decay(ltd_V, width_s * count)
-        moved = up * down < 1.0
-        limit = (1.0 - up) * down / np.where(moved, 1.0 - up * down, 1.0)
-        self.sites = np.where(moved, limit, self.sites)
+        self.sites = self.kinetics.limit_cycle(self.sites, ltp_V, ltd_V, width_s * count)
+
+    def wait(self, time_s: float) -> None:
+        """Let `time_s` [s] pass without voltage: nothing moves unless `Ageing` says so (E17)."""
+        if not time_s >= 0:
+            raise ValueError(f"time_s must not be negative, got {time_s!r}")
+        self.sites = self.ageing.relaxed(self.sites, time_s)
+
+    # -- field and reading -------------------------------------------------------------------
+
+    def apply_field(self, field_G: ArrayLike) -> None:
+        """Take the field to `field_G` [G], one value or one per device; history is kept."""
+        self.electrodes.apply(field_G)
+
+    def sweep_field(self, fields_G: ArrayLike) -> FloatArray:
+        """Apply fields [G] one after the other; resistance [ohm] at each, `(n, *shape)`."""
+        readings = []
+        for field_G in np.asarray(fields_G, dtype=float):
+            self.apply_field(field_G)
+            readings.append(self.read_ohm())
+        return np.array(readings)
+
+    def read_ohm(self) -> FloatArray:
+        """Resistance [ohm] at 10 mV, the present field and its history, shape `shape`."""
+        return self.aligned_ohm(self.electrodes.antiparallel_fraction)
 
     def resistance_ohm(self, field_G: ArrayLike = 0.0, direction: int = +1) -> FloatArray:
-        """Low-bias resistance [ohm] of the present state at `field_G` [G], shape of the field."""
-        return resistance_ohm(self.state, field_G, self.parameters, direction)
+        """Resistance [ohm] at 10 mV on a major branch: at `field_G` [G] straight from -2 kG.
 
-    def _decay(self, amplitude_V: float, time_s: float) -> FloatArray:
-        """Share of each site left unswitched after `time_s` at `amplitude_V` (ledger 6.1)."""
-        p = self.parameters
-        depth = abs(amplitude_V)
-        dead_zone = p.dead_zone_ltp_V if amplitude_V < 0 else p.dead_zone_ltd_V
-        if depth <= dead_zone:
-            return np.ones_like(self.sites)
-        threshold = self._ltp_threshold_V if amplitude_V < 0 else self._ltd_threshold_V
-        rate_per_s = np.exp((depth - threshold) / p.v_slope_V) / p.t_ref_s
-        return np.exp(-rate_per_s * time_s)
+        `field_G` broadcasts against `shape` (write `fields[:, None]` to read N devices at each of
+        several fields). `direction` -1 comes from +2 kG. The history is neither used nor moved.
+        """
+        lsmo, co = self.electrodes.lsmo.layer, self.electrodes.co.layer
+        return self.aligned_ohm(antiparallel_fraction(field_G, direction, lsmo, co))
 
+    def aligned_ohm(self, antiparallel: ArrayLike) -> FloatArray:
+        """Resistance [ohm] at 10 mV and an antiparallel fraction 0 (P) to 1 (AP), broadcast."""
+        r_low, ratio = self.ageing.narrowed(self._r_low_ohm, self._resistance_ratio, self.cycles)
+        return tunnel_resistance_ohm(self.state, antiparallel, self.parameters, r_low, ratio)
 
-def tmr(state: ArrayLike, parameters: MemristorParameters | None = None) -> FloatArray:
-    """TMR = (R_AP - R_P) / R_AP (the paper's normalisation, M1) of a fluorine state 0 to 1."""
-    p = parameters or MemristorParameters()
-    s = np.asarray(state, dtype=float)
-    lsmo = p.lsmo_polarization * (1 - p.lsmo_polarization_loss * (1 - s))
-    # Co interface: linear in s, zero at the state where the TMR changes sign (M4, M5).
-    cobalt_low = p.polarization_product_low / p.lsmo_polarization
-    product = lsmo * cobalt_low * (s - p.tmr_zero_state) / (1 - p.tmr_zero_state)
-    return 2 * product / (1 + product)
+    def conductance_S(self, field_G: ArrayLike = 0.0, direction: int = +1) -> FloatArray:
+        """Conductance [S], the inverse of `resistance_ohm`."""
+        return 1 / self.resistance_ohm(field_G, direction)
 
+    def current_A(self, bias_V: ArrayLike) -> FloatArray:
+        """Current [A] at `bias_V` [V] (broadcasts against `shape`), present field and history.
 
-def parallel_resistance_ohm(
-    state: ArrayLike, parameters: MemristorParameters | None = None
-) -> FloatArray:
-    """R_P [ohm]: tunnelling through a barrier that thins linearly with the state (ledger 6.3)."""
-    p = parameters or MemristorParameters()
-    return p.r_low_ohm * p.resistance_ratio ** (1 - np.asarray(state, dtype=float))
+        Low bias only: a bias beyond the dead zone would also move the state, which this does not.
+        """
+        bias = np.asarray(bias_V, dtype=float)
+        opposed = self.conduction.tmr_share(bias) * self.electrodes.antiparallel_fraction
+        return bias * self.conduction.shape(bias) / self.aligned_ohm(opposed)
 
 
-def resistance_ohm(
-    state: ArrayLike,
-    field_G: ArrayLike = 0.0,
-    parameters: MemristorParameters | None = None,
-    direction: int = +1,
-) -> FloatArray:
-    """R(s, H) = R_P / (1 - TMR * p_AP) [ohm]; `state` and `field_G` [G] broadcast (ledger 6.5)."""
-    share = tmr(state, parameters) * antiparallel_fraction(field_G, direction)
-    return parallel_resistance_ohm(state, parameters) / (1 - share)
+def fluorine_in_coo(state: ArrayLike, immobile: float = 0.0) -> FloatArray:
+    """Share of ALL fluorine that sits in CoO, the rest at LSMO; `immobile` of it stays at LSMO.
 
-
-def _site_thresholds(p: MemristorParameters) -> tuple[FloatArray, FloatArray]:
-    """1 s switching voltages [V] of all K sites: correlated normal quantiles (ledger 6.2)."""
-    quantiles = ndtri((np.arange(p.sites_per_axis) + 0.5) / p.sites_per_axis)
-    first, second = (a.ravel() for a in np.meshgrid(quantiles, quantiles, indexing="ij"))
-    rho = p.threshold_correlation
-    ltp = p.v_ltp_mean_V + p.v_ltp_std_V * first
-    ltd = p.v_ltd_mean_V + p.v_ltd_std_V * (rho * first + np.sqrt(1 - rho**2) * second)
-    return ltp, ltd
+    STEM-EELS found 75 % in CoO after negative polarisation (G8), as with `immobile` = 0.25, where
+    the two plateaus suggest that all of it moves (C13). Resistances count the mobile part only.
+    """
+    if not 0 <= immobile < 1:
+        raise ValueError(f"immobile must be at least 0 and less than 1, got {immobile:g}")
+    return (1 - immobile) * np.asarray(state, dtype=float)

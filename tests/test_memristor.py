@@ -1,123 +1,148 @@
-"""The compact model against the paper's statements (rows of the ledger) and against theory."""
+"""The compact model as a whole: fields and pulses together, many devices at once, its input.
+
+What the paper states about the device is in `test_statements.py`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from junctions import SPREAD, after, settled
 
-from device_models import Memristor, MemristorParameters
-from device_models.magnetics import CO, LSMO, antiparallel_fraction, sweep_magnetization
-from device_models.memristor import SOURCES, resistance_ohm, tmr
-
-
-def after(*pulses_V: float, width_s: float = 1.0) -> Memristor:
-    device = Memristor()
-    for voltage in pulses_V:
-        device.pulse(voltage, width_s)
-    return device
+from device_models import Memristor
+from device_models.conduction import resistance_ohm
+from device_models.magnetics import Layer
+from device_models.memristor import fluorine_in_coo
+from device_models.variability import Variability
 
 
-def settled() -> Memristor:
-    device = Memristor()
-    device.settle(-1.3, 2.0, 0.01, 64)
-    return device
-
-
-def test_resistance_change_ratio_is_the_stated_one():
-    """E2: (R_H - R_L) / R_L up to 1.1e4 %."""
-    high, low = after(3.0).resistance_ohm(), after(-3.0).resistance_ohm()
-    assert (high - low) / low == pytest.approx(110, rel=0.1)
-
-
-def test_tmr_after_full_negative_polarisation():
-    """M1: -43.9 % after -2.4 V, 1 s."""
-    assert tmr(after(-2.4).state) == pytest.approx(-0.439, abs=0.005)
-
-
-def test_tmr_changes_sign_where_stated():
-    """M4: positive after -0.8 V, about zero after -1.2 V, negative after -1.3 V (successive)."""
-    assert tmr(after(-0.8).state) > 0.02
-    assert abs(tmr(after(-0.8, -1.2).state)) < 0.02
-    assert tmr(after(-0.8, -1.2, -1.3).state) < -0.02
-
-
-def test_ltp_switches_the_tmr_sign():
-    """M7: TMR > 0 after +2 V pulses, < 0 after 64 pulses of -1.3 V, 10 ms."""
-    device = settled()
-    assert tmr(device.state) > 0
-    device.pulse_train(-1.3, 0.01, 64)
-    assert tmr(device.state) < 0
-
-
-def test_no_single_ltp_pulse_dominates():
-    """E10 for the -1.3 V train: the first pulse makes less than 30 % of the resistance change."""
-    device = settled()
-    resistance = resistance_ohm(device.pulse_train(-1.3, 0.01, 64))
-    assert np.all(np.diff(resistance) < 0)
-    assert (resistance[0] - resistance[1]) / (resistance[0] - resistance[-1]) < 0.3
-
-
-def test_below_the_dead_zone_nothing_moves():
-    """C5: retention is infinite below 0.70 V and 1.05 V."""
-    device = after(-1.2)
-    before = device.sites.copy()
-    for voltage in (-0.7, 1.05, 0.0, 0.01):
-        device.pulse(voltage, 1e6)
-    assert np.array_equal(device.sites, before)
-
-
-def test_n_pulses_equal_one_n_times_as_long():
-    """Rate equation: at one amplitude only the total time counts."""
-    one_by_one, at_once = settled(), settled()
-    for _ in range(10):
-        one_by_one.pulse(-1.3, 0.01)
-    at_once.pulse(-1.3, 0.1)
-    assert one_by_one.state == pytest.approx(at_once.state, rel=1e-12)
-
-
-def test_settled_cycle_repeats_exactly():
-    """Fig. 3b: the end points of the +2 V / -1.3 V loop repeat."""
-    device = settled()
-    start = device.sites.copy()
-    device.pulse(-1.3, 0.01, count=64)
-    device.pulse(2.0, 0.01, count=64)
-    assert np.allclose(device.sites, start, rtol=1e-12)
-
-
-def test_field_and_pulses_commute():
-    """Q10: pulses then field equals field then pulses."""
+def test_field_and_pulses_commute_exactly():
+    """Q10: pulses then field equals field then pulses, history included."""
+    fields, other = [350.0, 100.0, -60.0], [-1.3, 2.0, -0.9]
     first, second = settled(), settled()
-    first.pulse(-1.3, 0.01)
-    _ = [second.resistance_ohm(h) for h in (0, 350, -2000)]
-    second.pulse(-1.3, 0.01)
+    for voltage in other:
+        first.pulse(voltage, 0.01)
+    for field in fields:
+        first.apply_field(field)
+    second.sweep_field(fields)
+    for voltage in other:
+        second.pulse(voltage, 0.01)
+    assert first.read_ohm() == second.read_ohm()
+    assert np.array_equal(first.sites, second.sites)
     assert first.resistance_ohm(200) == second.resistance_ohm(200)
 
 
-def test_more_sites_change_little():
-    """K = 400 sites are enough: the loop's end states agree with K = 2500 to 0.005."""
-    fine = Memristor(MemristorParameters(sites_per_axis=50))
-    fine.settle(-1.3, 2.0, 0.01, 64)
-    assert settled().state == pytest.approx(fine.state, abs=0.005)
+def test_reading_moves_nothing():
+    device = settled()
+    before = device.sites.copy()
+    device.resistance_ohm([0, 100, -2000])
+    device.sweep_field([350.0, -350.0])
+    device.current_A(0.3)
+    assert np.array_equal(device.sites, before)
 
 
-def test_saturation_is_parallel_and_mirror_symmetric():
-    """M2: P at +-2 kG; the down sweep mirrors the up sweep."""
-    field = np.linspace(-2000, 2000, 81)
-    up, down = antiparallel_fraction(field, +1), antiparallel_fraction(field, -1)
-    assert up[[0, -1]] == pytest.approx([0, 0], abs=1e-6)
-    assert np.allclose(up, down[::-1])
+def test_history_counts_only_in_the_historic_reading():
+    """Q11: without the -2 kG initialisation a field reads otherwise."""
+    device = settled()
+    assert device.read_ohm() == device.resistance_ohm(0.0)
+    device.sweep_field([350.0, 0.0])
+    assert abs(device.read_ohm() / device.resistance_ohm(0.0) - 1) > 0.03
+    device.sweep_field([-2000.0, 0.0])
+    assert device.read_ohm() == device.resistance_ohm(0.0)
 
 
-def test_lsmo_switches_at_90_gauss():
-    assert sweep_magnetization(90.0, LSMO) == 0
-    assert sweep_magnetization(90.0, CO) < -0.98
+def test_immobile_fluorine_stays_at_lsmo():
+    """G8, C13."""
+    assert fluorine_in_coo(1.0, immobile=0.25) == 0.75
+    assert fluorine_in_coo(after(-2.4).state) == pytest.approx(1.0, abs=1e-3)
 
 
-def test_every_parameter_says_where_it_comes_from():
-    assert set(SOURCES) == set(MemristorParameters.__dataclass_fields__)
+def test_an_array_equals_a_loop_over_single_devices():
+    """Own amplitude, width, start and polarity for each; a device is one row of the array."""
+    rng = np.random.default_rng(3)
+    shape = (3, 4)
+    start = rng.uniform(size=shape)
+    together = Memristor(fluorine=start, shape=shape)
+    alone = [Memristor(fluorine=f) for f in start.ravel()]
+    for _ in range(4):
+        amplitude = rng.choice([-1.5, -0.5, 0.0, 1.4, 2.2], size=shape)
+        width = rng.uniform(0.001, 0.1, size=shape)
+        together.pulse(amplitude, width, count=2)
+        for device, a, w in zip(alone, amplitude.ravel(), width.ravel(), strict=True):
+            device.pulse(a, w, count=2)
+    together.pulse(-1.1, 0.02, ramp_V_per_s=50.0)
+    for device in alone:
+        device.pulse(-1.1, 0.02, ramp_V_per_s=50.0)
+    together.settle(-1.0, 1.4, 0.01, 8)
+    for device in alone:
+        device.settle(-1.0, 1.4, 0.01, 8)
+    expected = np.array([d.state for d in alone]).reshape(shape)
+    assert together.state == pytest.approx(expected, rel=1e-12)
+    assert together.resistance_ohm(120.0) == pytest.approx(resistance_ohm(expected, 120.0))
+    fields = rng.uniform(0, 350, size=shape)
+    assert together.resistance_ohm(fields) == pytest.approx(resistance_ohm(expected, fields))
 
 
-@pytest.mark.parametrize("fluorine", [-0.1, 1.1])
-def test_impossible_state_is_refused(fluorine):
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        Memristor(fluorine=fluorine)
+@pytest.mark.parametrize("variability", [None, SPREAD])
+def test_pulses_for_all_equal_the_same_pulses_for_each(variability):
+    for_all, for_each = (Memristor(shape=5, variability=variability, n_sites=16) for _ in range(2))
+    for voltage in (-1.3, 2.0, -0.9):
+        for_all.pulse(voltage, 0.05)
+        for_each.pulse(np.full(5, voltage), 0.05)
+    assert for_each.sites == pytest.approx(for_all.sites, rel=1e-10, abs=1e-14)
+    assert (np.ptp(for_all.state) > 0) == (variability is not None)
+
+
+def test_single_precision_stays_close():
+    double, single = (
+        Memristor(shape=50, n_sites=16, variability=SPREAD, dtype=t) for t in ("f8", "f4")
+    )
+    for device in (double, single):
+        for voltage in (-1.3, 2.0, -1.0) * 5:
+            device.pulse(voltage, 0.01)
+            device.pulse(np.full(50, voltage), 0.01)
+    assert single.sites.dtype == np.float32
+    assert single.state == pytest.approx(double.state, abs=1e-5)
+
+
+def test_fields_of_many_devices_have_their_own_history():
+    device = Memristor(shape=2, fluorine=1.0)
+    device.apply_field([350.0, 0.0])
+    device.apply_field(0.0)
+    assert device.read_ohm()[1] == device.resistance_ohm(0.0)[1]
+    assert device.read_ohm()[0] != device.read_ohm()[1]
+
+
+def test_a_copy_goes_its_own_way():
+    device = settled(shape=3, variability=Variability(rate_c2c=0.2))
+    before, twin = device.sites.copy(), device.copy()
+    twin.pulse(-1.3, 0.01)
+    twin.apply_field(300.0)
+    assert np.array_equal(device.sites, before)
+    assert device.electrodes.field_G == 0
+    device.pulse(-1.3, 0.01)
+    assert np.array_equal(device.sites, twin.sites)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Memristor(fluorine=-0.1), "between 0 and 1, got -0.1"),
+        (lambda: Memristor(fluorine=float("nan")), "between 0 and 1, got nan"),
+        (lambda: Memristor(fluorine=[0.1, 0.2], shape=3), r"shape \(2,\): one value or one per"),
+        (lambda: Memristor().pulse(float("inf"), 1.0), "amplitude_V must be finite, got inf"),
+        (lambda: Memristor().pulse(-1.0, -1.0), "width_s must be finite and not negative, got -1"),
+        (lambda: Memristor().pulse(-1.0, 1.0, count=-1), "count must be .* got -1"),
+        (lambda: Memristor().pulse(-1.0, 1.0, count=2.5), "count must be .* got 2.5"),
+        (lambda: Memristor(shape=3).pulse([-1.0, 1.0], 1.0), r"amplitude_V has shape \(2,\)"),
+        (lambda: fluorine_in_coo(0.5, immobile=1.0), "immobile must .* got 1"),
+    ],
+)
+def test_wrong_input_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_electrodes_are_a_choice():
+    sharp = Memristor(fluorine=1.0, lsmo=Layer(90.0, 5.0), co=Layer(300.0, 5.0))
+    assert sharp.resistance_ohm(200.0) == pytest.approx(sharp.aligned_ohm(1.0), rel=1e-9)

@@ -1,0 +1,64 @@
+"""The paper's device figures and the command that draws them beside the table of statements."""
+
+from __future__ import annotations
+
+import csv
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from device_models.protocols import Measurements
+from experiments.device_figures import FIGURES, main, selected
+from experiments.statements import STATEMENTS
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measurements:
+    return Measurements()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_says_that_it_is_reconstructed_and_names_its_units(name, measured):
+    figure = FIGURES[name](measured)
+    assert "reconstructed (model)" in figure.get_suptitle()
+    for axes in figure.axes:
+        assert axes.has_data()
+    labels = [axes.get_ylabel() for axes in figure.axes] + [a.get_xlabel() for a in figure.axes]
+    named = [label for label in labels if label]
+    assert named
+    unitless = {"Pulse number", "Cycle", "R(H) / R(0 G)"}
+    assert all("[" in label or label in unitless for label in named), named
+
+
+def test_command_writes_figures_and_table(tmp_path, capsys):
+    assert main(["--only", "S6", "--out", str(tmp_path)]) == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"fig_S6.png", "statements.csv", "statements.md"}
+    assert np.ptp(matplotlib.image.imread(tmp_path / "fig_S6.png")) > 0.5
+    with (tmp_path / "statements.csv").open() as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert len(rows) == len(STATEMENTS)
+    assert rows["E2"]["result"] == "pass"
+    assert " 0 fail" in capsys.readouterr().out
+    assert "| M1 | [T] |" in (tmp_path / "statements.md").read_text()
+
+
+def test_command_ends_non_zero_when_a_statement_fails(tmp_path, capsys):
+    assert main(["--only", "S6", "--spikes", "main", "--out", str(tmp_path)]) == 1
+    assert "fail" in capsys.readouterr().out
+
+
+def test_panels_are_found_and_unknown_ones_named():
+    assert selected("1c, 3b") == ["1c", "3b"]
+    assert selected("2b,2c,2bc") == ["2bc"]
+    assert selected(None) == list(FIGURES)
+    with pytest.raises(ValueError, match=r"no figure '9z': choose from 1ab, 1c"):
+        selected("9z")
+    with pytest.raises(ValueError, match="names no figure"):
+        selected(" ,")
+
+
+def test_wrong_panel_ends_with_one_line_and_writes_nothing(tmp_path):
+    with pytest.raises(SystemExit, match="error: no figure '9z'"):
+        main(["--only", "9z", "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
