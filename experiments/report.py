@@ -117,8 +117,10 @@ def print_table(groups: dict[tuple[str, str, str], list[Run]], console: Console)
 
 
 def markdown_table(rows: list[tuple[str, ...]]) -> str:
-    """The result table as Markdown."""
+    """The result table as Markdown, without the time: it is that of the machine and its load."""
+    time = COLUMNS.index("s / epoch")
     lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
+    lines = [(*line[:time], *line[time + 1 :]) for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
@@ -215,7 +217,7 @@ def main() -> None:
             write_atomically(picture, (out / "training.png").read_bytes())
     except (StoreError, OSError) as error:
         sys.exit(f"error: {error}")
-    width = None if sys.stdout.isatty() else 140
+    width = None if sys.stdout.isatty() else 160
     print_table(group_runs(list_runs(arguments.store)), Console(width=width))
     print(f"page:    {page}\npicture: {out / 'training.png'}")
 

@@ -1,0 +1,122 @@
+"""Reading pulse measurements as laboratories have them: text tables and spreadsheets.
+
+Wide (one column a cycle or device), long (pulse number, branch, value and conditions), or one
+trace of readings in which LTP and LTD follow each other. What cannot be read is an error of one
+line with file, line and column; what is suspicious is a warning; no reading is ever changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from device_models.pulses.checks import check_segments
+from device_models.pulses.layouts import find_segments
+from device_models.pulses.quantity import measure, unit_option
+from device_models.pulses.records import Given
+from device_models.pulses.roles import LAYOUTS, assign_roles
+from device_models.pulses.sheets import read_sheet_table
+from device_models.pulses.tables import MAX_BYTES, Table
+from device_models.pulses.text import DELIMITERS, read_text_table
+from device_models.pulses.types import PulseData, PulseDataError, Segment, show
+
+__all__ = ["PulseData", "PulseDataError", "Segment", "read_pulses"]
+
+OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+ZIP = b"PK\x03\x04"
+
+
+def read_pulses(
+    path: str | Path,
+    *,
+    layout: str | None = None,
+    quantity: str | None = None,
+    unit: str | None = None,
+    read_voltage_V: float | None = None,
+    columns: Mapping[str | int, str | None] | None = None,
+    wide_of: str | None = None,
+    sheet: str | int | None = None,
+    branch: str | None = None,
+    device: str | int | None = None,
+    cycle: int | None = None,
+    field_G: float | None = None,
+    amplitude_V: float | None = None,
+    width_s: float | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+) -> PulseData:
+    """Pulse measurement from a CSV, text or .xlsx file; resistances in ohm, conductances in S.
+
+    Options say what the file does not: `layout` "long", "wide" or "trace"; `quantity`
+    "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such as "kOhm";
+    `columns` other headings for columns, by heading or number from 1, None to leave one out;
+    `wide_of` "cycle" or "device", what unlabelled columns are; `branch`, `device`, `cycle`,
+    `field_G`, `amplitude_V`, `width_s` for the whole file. Raises PulseDataError, one line.
+    """
+    _check_choice("layout", layout, LAYOUTS)
+    _check_choice("wide_of", wide_of, ("cycle", "device"))
+    _check_choice("branch", branch, ("LTP", "LTD"))
+    _check_choice("delimiter", delimiter, tuple(DELIMITERS))
+    _check_choice("decimal", decimal, (".", ","))
+    data = _read_bytes(Path(path))
+    table = _read_table(str(path), data, sheet, delimiter, decimal, encoding)
+    chosen = unit_option(table, quantity, unit)
+    expected = quantity or (chosen.measures if chosen else None)
+    roles = assign_roles(table, layout, expected, columns, wide_of)
+    measured = measure(table, roles, quantity, unit, read_voltage_V)
+    given = Given(
+        branch, None if device is None else str(device), cycle, field_G, amplitude_V, width_s
+    )
+    rises = -1 if measured.quantity == "resistance" else 1
+    segments, notes = find_segments(table, roles, measured.values, rises, given)
+    suspicious = check_segments(segments, measured.quantity, measured.unit)
+    return PulseData(
+        quantity=measured.quantity,
+        unit=measured.unit,
+        segments=tuple(segments),
+        source=str(path),
+        sha256=hashlib.sha256(data).hexdigest(),
+        warnings=(*table.notes, *measured.warnings, *roles.warnings, *notes, *suspicious),
+    )
+
+
+def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise PulseDataError(f"option {name}: {show(str(value))}; expected {listed}")
+
+
+def _read_bytes(path: Path) -> bytes:
+    """Bytes of a file of limited size; PulseDataError where it cannot be read."""
+    try:
+        # One more than allowed is enough to see that a file (or a pipe) is too large.
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PulseDataError(f"{path}: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise PulseDataError(f"{path}: more than {MAX_BYTES} bytes; split the file")
+    if not data.strip():
+        raise PulseDataError(f"{path}: line 1: the file is empty")
+    return data
+
+
+def _read_table(
+    path: str,
+    data: bytes,
+    sheet: str | int | None,
+    delimiter: str | None,
+    decimal: str | None,
+    encoding: str | None,
+) -> Table:
+    """Table of a text file or a workbook; the content decides, not the name."""
+    if data.startswith(ZIP):
+        return read_sheet_table(path, data, sheet)
+    if data.startswith(OLD_EXCEL):
+        raise PulseDataError(f"{path}: an old Excel file (.xls); save it as .xlsx or CSV")
+    if sheet is not None:
+        raise PulseDataError(f"{path}: option sheet: the file is not an .xlsx workbook")
+    return read_text_table(path, data, delimiter, decimal, encoding)

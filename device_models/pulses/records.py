@@ -1,0 +1,208 @@
+"""Readings with what is known about each row: pulse number, branch, device, cycle, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device_models.pulses.columns import (
+    describe_missing,
+    read_branches,
+    read_complete,
+    read_cycles,
+    read_devices,
+)
+from device_models.pulses.headings import Heading
+from device_models.pulses.roles import Roles
+from device_models.pulses.tables import Table
+from device_models.pulses.types import FloatArray, IntArray, PulseDataError
+from device_models.pulses.units import convert
+
+Rows = NDArray[np.intp]
+
+OPTIONS = {"field": "field_G", "amplitude": "amplitude_V", "width": "width_s"}
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What the options say where the file does not."""
+
+    branch: str | None = None
+    device: str | None = None
+    cycle: int | None = None
+    field_G: float | None = None
+    amplitude_V: float | None = None
+    width_s: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """One column of readings with what is known about each row; arrays have shape (rows,).
+
+    `values` are in the unit of the data, NaN where there is no reading; `rises` is +1 where LTP
+    raises them, -1 where LTP lowers them (resistance).
+    """
+
+    table: Table
+    column: int
+    lines: IntArray
+    values: FloatArray
+    rises: int
+    pulses: FloatArray | None
+    branch: NDArray[np.str_] | None
+    device: NDArray[np.str_]
+    cycle: IntArray | None
+    field_G: FloatArray
+    amplitude_V: FloatArray
+    width_s: FloatArray
+    steps_amplitude: bool = False
+
+
+def read_conditions(table: Table, roles: Roles, given: Given) -> dict[str, NDArray]:
+    """Columns of conditions as arrays, shape (rows,), in G, V and s."""
+    readers = {"branch": read_branches, "device": read_devices, "cycle": read_cycles}
+    found: dict[str, NDArray] = {}
+    for role, (column, heading) in roles.conditions.items():
+        if role in readers:
+            found[role] = readers[role](table, column)
+        elif role != "read_voltage":
+            numbers, inverse = np.unique(read_complete(table, column, role), return_inverse=True)
+            found[role] = np.array([convert(x, heading.unit) for x in numbers])[inverse]
+    if found:
+        _check_rows(table, 1 + max(c for c, _ in [*roles.conditions.values(), *_columns(roles)]))
+    for role, values in found.items():
+        option = getattr(given, OPTIONS.get(role, role))
+        if option is not None and np.any(wrong := values != option):
+            row = int(np.argmax(wrong))
+            raise table.error(
+                row,
+                roles.conditions[role][0],
+                f"{values[row]} contradicts the option {OPTIONS.get(role, role)}={option!r}; "
+                f"leave the option out and use select",
+            )
+    return found
+
+
+def _columns(roles: Roles) -> list[tuple[int, Heading]]:
+    return [(column, heading) for column, heading, _ in roles.readings]
+
+
+def _check_rows(table: Table, width: int) -> None:
+    """No row of a long table ends before the columns that are used."""
+    # Spreadsheets store no empty cells at the end of a row; there a blank cell is what is missing.
+    if table.sheet is None and min(table.n_fields) < width:
+        row = int(np.argmax(np.array(table.n_fields) < width))
+        n = table.n_fields[row]
+        raise table.error(row, n, f"the row ends after {n} fields; expected {len(table.headings)}")
+
+
+def make_records(
+    table: Table,
+    column: int,
+    heading: Heading,
+    pulse_column: int | None,
+    values: FloatArray,
+    rises: int,
+    conditions: Mapping[str, NDArray],
+    given: Given,
+    warnings: list[str],
+) -> Records:
+    """Readings of one column: the file's columns first, then its heading, then the options."""
+    rows = _used_rows(table, column, values, bool(conditions), warnings)
+
+    def of(role: str, label: object, option: object, kind: type) -> NDArray | None:
+        if role in conditions:
+            return conditions[role][rows]
+        if label is not None and option is not None and label != option:
+            raise PulseDataError(
+                f"{table.place(table.header_line, column)}: {label} contradicts the option "
+                f"{OPTIONS.get(role, role)}={option!r}"
+            )
+        value = label if label is not None else option
+        return None if value is None else np.full(rows.size, value, dtype=kind)
+
+    pulses = None
+    if pulse_column is not None:
+        pulses = _read_pulse_numbers(table, pulse_column, rows)
+    nothing = np.full(rows.size, np.nan)
+    branch = of("branch", heading.branch, given.branch, object)
+    field_G = of("field", heading.field_G, given.field_G, float)
+    amplitude = of("amplitude", heading.amplitude_V, given.amplitude_V, float)
+    width = of("width", heading.width_s, given.width_s, float)
+    device = of("device", heading.device, given.device, object)
+    records = Records(
+        table=table,
+        column=column,
+        lines=np.array(table.lines, dtype=np.int64)[rows],
+        values=values[rows],
+        rises=rises,
+        pulses=pulses,
+        branch=None if branch is None else branch.astype(str),
+        device=np.full(rows.size, "1") if device is None else device.astype(str),
+        cycle=of("cycle", heading.cycle, given.cycle, np.int64),
+        field_G=nothing if field_G is None else field_G,
+        amplitude_V=nothing if amplitude is None else amplitude,
+        width_s=nothing if width is None else width,
+    )
+    return replace(records, steps_amplitude=not _amplitude_labels(records))
+
+
+def _used_rows(
+    table: Table, column: int, values: FloatArray, is_long: bool, warnings: list[str]
+) -> Rows:
+    """Rows of a column; a wide one has those from its first to its last cell that says anything."""
+    present = np.flatnonzero(~np.isnan(values))
+    if present.size == 0:
+        raise table.error(0, column, "the column holds no reading")
+    first, last = 0, len(values) - 1
+    if not is_long:
+        filled = [row for row, cell in enumerate(table.columns[column]) if cell]
+        first, last = filled[0], filled[-1]
+    missing = first + np.flatnonzero(np.isnan(values[first : last + 1]))
+    if missing.size:
+        warnings.append(
+            f"{table.column_name(column)}: {missing.size} readings dropped: "
+            f"{describe_missing(table, column, missing)}"
+        )
+    return np.arange(first, last + 1, dtype=np.intp)
+
+
+def _read_pulse_numbers(table: Table, column: int, rows: Rows) -> FloatArray:
+    first, end = int(rows[0]), int(rows[-1]) + 1
+    part = replace(
+        table,
+        columns=tuple(cells[first:end] for cells in table.columns),
+        lines=table.lines[first:end],
+    )
+    pulses = read_complete(part, column, "pulse number")
+    if np.any(pulses < 0):
+        row = int(np.argmax(pulses < 0))
+        raise part.error(
+            row, column, f"pulse number {pulses[row]:g} is negative; expected 0, 1, ..."
+        )
+    return pulses
+
+
+def _amplitude_labels(records: Records) -> bool:
+    """The amplitude tells trains apart (constant over each run of pulses) and is not stepped."""
+    amplitude = records.amplitude_V
+    if np.isnan(amplitude[0]) or np.all(np.abs(amplitude) == np.abs(amplitude[0])):
+        return True
+    if len(set(amplitude.tolist())) > max(2, amplitude.size // 8):
+        return False
+    new = np.zeros(amplitude.size, dtype=bool)
+    new[0] = True
+    for key in (records.branch, records.device, records.cycle, records.field_G, np.sign(amplitude)):
+        if key is not None:
+            new[1:] |= (key[1:] != key[:-1]) & (key[1:] == key[1:])
+    if records.pulses is not None:
+        new[1:] |= records.pulses[1:] <= records.pulses[:-1]
+    starts = np.flatnonzero(new)
+    # The state before the first pulse may be given with an amplitude of 0.
+    size = np.abs(amplitude)
+    low = np.minimum.reduceat(np.where(size == 0, np.inf, size), starts)
+    high = np.maximum.reduceat(size, starts)
+    return bool(np.all((low == high) | np.isinf(low)))

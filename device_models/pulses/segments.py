@@ -1,0 +1,227 @@
+"""Where one trace of readings switches between LTP and LTD.
+
+A zigzag over the smoothed trace finds the reversals that stand out of the noise; each is then
+moved to where two relaxations, one into it and one out of it, fit the readings best. On the flat
+top of a saturated branch the largest reading is noise, the start of the fall is not.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from device_models.pulses.types import FloatArray
+
+# A reversal returns at least this share of the range; drift and slow noise return less.
+REVERSAL_SHARES = np.geomspace(0.2, 0.6, 12)
+REVERSAL_NOISE = 7.0
+LOG_RATIO = 20.0
+# Readings that are fitted at once: longer stretches first as means, then this far to each side.
+LONGEST = 250
+
+
+def noise_of(values: FloatArray) -> float:
+    """Noise of single readings of a slowly changing trace, shape (n,), from fourth differences."""
+    order = 4 if values.size >= 10 else 2
+    if values.size <= order + 1:
+        return 0.0
+    # White noise of 1 gives differences of this variance; curvature leaves little in them.
+    variance = 70.0 if order == 4 else 6.0
+    return float(1.4826 * np.median(np.abs(np.diff(values, order))) / np.sqrt(variance))
+
+
+def direction(values: FloatArray) -> float:
+    """Change from the first to the last third over its standard error; + for rising readings."""
+    third = max(1, values.size // 3)
+    first, last = values[:third], values[-third:]
+    change = float(last.mean() - first.mean())
+    error = max(noise_of(values) * np.sqrt(2 / third), 1e-9 * float(np.ptp(values)), 1e-300)
+    return change / error
+
+
+def scale_of(values: FloatArray) -> FloatArray:
+    """The trace, or its logarithm where that spreads the readings and not only their noise."""
+    if values.min() <= 0 or np.percentile(values, 99) < LOG_RATIO * np.percentile(values, 1):
+        return values
+    logs = np.log(values)
+    roughness = [np.std(np.diff(v, 2)) / np.ptp(v) for v in (values, logs)]
+    return logs if roughness[1] < roughness[0] else values
+
+
+def find_switches(values: FloatArray) -> list[int]:
+    """Indices of the last reading before each reversal of a trace of shape (n,), rising."""
+    if values.size < 4 or np.ptp(values) == 0:
+        return []
+    trace = scale_of(values)
+    smooth, noise = _smoothed(trace)
+    choices = _zigzags(smooth, _thresholds(smooth, noise))
+    return _refine(trace, _most_stable(choices))
+
+
+def _smoothed(trace: FloatArray) -> tuple[FloatArray, float]:
+    """Running median as wide as the noise asks for, and the noise that is left in it."""
+    noise = noise_of(trace)
+    for width in range(3, 103, 2):
+        left = 1.25 * noise / np.sqrt(width)
+        if REVERSAL_NOISE * left <= REVERSAL_SHARES[0] * np.ptp(trace) or width > trace.size / 12:
+            break
+    return median_filter(trace, width, mode="nearest"), float(left)
+
+
+def _thresholds(smooth: FloatArray, noise: float) -> list[float]:
+    """Retreats that may count as a reversal, rising."""
+    span = float(np.ptp(smooth))
+    floor = min(REVERSAL_NOISE * noise, REVERSAL_SHARES[-1] * span)
+    return [max(float(share) * span, floor) for share in REVERSAL_SHARES]
+
+
+def _most_stable(choices: list[list[int]]) -> list[int]:
+    """The reversals whose number holds over the widest stretch of thresholds."""
+    counts = [len(turns) for turns in choices]
+    return choices[max(range(len(counts)), key=lambda i: (counts.count(counts[i]), i))]
+
+
+def _zigzags(trace: FloatArray, thresholds: list[float]) -> list[list[int]]:
+    """Zigzag for each of the rising thresholds; turns at one are among those at the one below."""
+    first = _zigzag(trace, thresholds[0])
+    # The stretches before the first and after the last turn count with their extremes.
+    marks = {0, trace.size - 1, *first}
+    for low, high in ((0, first[0] if first else trace.size), (first[-1] if first else 0, None)):
+        end = trace[low:high]
+        marks |= {low + int(np.argmin(end)), low + int(np.argmax(end))} if end.size else set()
+    at = sorted(marks)
+    return [first, *([at[i] for i in _zigzag(trace[at], t)] for t in thresholds[1:])]
+
+
+def _zigzag(trace: FloatArray, threshold: float) -> list[int]:
+    """Extremes between which the trace moves by more than `threshold`, the first and last not."""
+    turns: list[int] = []
+    low = high = trace[0]
+    low_at = high_at = 0
+    rising = 0
+    for i, value in enumerate(trace.tolist()):
+        if value > high:
+            high, high_at = value, i
+        if value < low:
+            low, low_at = value, i
+        if rising >= 0 and high - value > threshold:
+            if rising:
+                turns.append(high_at)
+            rising, low, low_at = -1, value, i
+            high, high_at = value, i
+        elif rising <= 0 and value - low > threshold:
+            if rising:
+                turns.append(low_at)
+            rising, high, high_at = 1, value, i
+            low, low_at = value, i
+    return turns
+
+
+def _refine(trace: FloatArray, turns: list[int]) -> list[int]:
+    """Turns moved to the best switch between their neighbours, until none moves."""
+    bounds = [0, *turns, trace.size - 1]
+    known: dict[tuple[int, int], int] = {}
+    for _ in range(4):
+        before = list(bounds)
+        for k in range(1, len(bounds) - 1):
+            low, high = bounds[k - 1], bounds[k + 1]
+            if (low, high) not in known:
+                part = trace[low : high + 1]
+                known[low, high] = low + _best_switch(part, n_shapes=12, fine=False)
+            bounds[k] = known[low, high]
+        if bounds == before:
+            break
+    turns = []
+    for low, turn, high in zip(bounds[:-2], bounds[1:-1], bounds[2:], strict=True):
+        turn = low + _best_switch(trace[low : high + 1], n_shapes=24)
+        turns.append(_to_extreme(trace, low, turn, high))
+    return sorted(set(turns) - {0, trace.size - 1})
+
+
+def _to_extreme(trace: FloatArray, before: int, turn: int, after: int) -> int:
+    """The most extreme reading close to the turn if it stands out of the noise, else the turn."""
+    noise = max(noise_of(trace[before:turn]), noise_of(trace[turn + 1 : after + 1]))
+    # Over a wide stretch the extreme of noisy readings is an outlier of theirs, not the switch.
+    quiet = noise < 0.002 * np.ptp(trace[before : after + 1])
+    reach = 2 + (min(turn - before, after - turn) // 3 if quiet else 1)
+    low = max(before + 1, turn - reach)
+    near = trace[low : min(after, turn + reach + 1)]
+    ends = (trace[before] + trace[after]) / 2
+    best = low + int(np.argmax(near) if trace[turn] > ends else np.argmin(near))
+    return best if abs(trace[best] - trace[turn]) > 4 * noise else turn
+
+
+def _best_switch(trace: FloatArray, n_shapes: int, fine: bool = True) -> int:
+    """Index at which one relaxation ends and the next starts, least squares over all indices.
+
+    Long traces are searched on means of `block` readings; `fine` then places the switch within.
+    """
+    if trace.size < 5 or np.ptp(trace) == 0:
+        return trace.size // 2
+    block = -(-trace.size // LONGEST)
+    means = trace[: trace.size // block * block].reshape(-1, block).mean(axis=1)
+    shapes = _shapes(means.size, n_shapes)
+    into, after = _misfits(means, shapes)
+    switch = _lowest(into.min(axis=0) + after.min(axis=0))
+    if block == 1 or not fine:
+        return switch * block
+    best_into, best_after = np.argsort(into[:, switch])[:4], np.argsort(after[:, switch])[:4]
+    shapes = _shapes(trace.size, n_shapes, block, tuple({*best_into, *best_after}))
+    into, after = _misfits(trace, shapes)
+    switch = _lowest(into.min(axis=0) + after.min(axis=0))
+    if trace.size <= 3 * LONGEST or 0 not in best_after:
+        return switch
+    low = max(0, switch - LONGEST)
+    return low + _best_switch(trace[low : switch + LONGEST], n_shapes)
+
+
+def _lowest(misfit: FloatArray) -> int:
+    return int(1 + np.argmin(misfit[1:-1]))
+
+
+def _misfits(trace: FloatArray, shapes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Squared misfits of the readings up to and from each index, both of shape (shapes, n)."""
+    trace = (trace - trace.mean()) / np.ptp(trace)
+    return _misfit(trace, shapes), _misfit(trace[::-1], shapes[:, ::-1])[:, ::-1]
+
+
+@lru_cache(maxsize=16)
+def _shapes(
+    n: int, n_shapes: int, block: int = 1, rows: tuple[int, ...] | None = None
+) -> FloatArray:
+    """Shapes a branch may have, shape (shapes, n): fast first, slow first, and straight.
+
+    With `block`, those `rows` of the shapes that means of `block` readings were compared with.
+    """
+    m, steps = n // block, np.arange(n, dtype=float)
+    # Below n / 300 the squared shape underflows; its scale does not matter, its zeros would.
+    taus = block * np.geomspace(max(0.5, m / 300), max(4.0, 2.0 * m), n_shapes)
+    # A straight line over decades is a logarithm on the logarithmic scale.
+    starts = block * np.geomspace(0.02, m / 4 + 1, 6)
+    half = n_shapes + starts.size
+
+    def shape(row: int) -> FloatArray:
+        turned, k = divmod(row, half)
+        if turned == 2:
+            return steps
+        fast_first = np.exp(-steps / taus[k]) if k < n_shapes else _log(steps, starts[k - n_shapes])
+        return fast_first[::-1] if turned else fast_first
+
+    return np.array([shape(row) for row in (range(2 * half + 1) if rows is None else rows)])
+
+
+def _log(steps: FloatArray, start: float) -> FloatArray:
+    return np.log1p(steps / start)
+
+
+def _misfit(trace: FloatArray, bases: FloatArray) -> FloatArray:
+    """Squared misfit of c + d·basis to the readings up to each index, shape (shapes, n)."""
+    count = np.arange(1.0, trace.size + 1)
+    y, syy = trace.cumsum(), (trace**2).cumsum()
+    x, xx, xy = (v.cumsum(axis=1) for v in (bases, bases**2, bases * trace))
+    sxx, sxy = xx - x**2 / count, xy - x * y / count
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = np.where(sxx > 1e-9 * xx, sxy**2 / sxx, 0.0)
+    return np.maximum(syy - y**2 / count - explained, 0.0)

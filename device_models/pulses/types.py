@@ -1,0 +1,130 @@
+"""What reading a pulse measurement gives: segments, the data set, and the one error it raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+MAX_MESSAGE = 600
+
+
+class PulseDataError(ValueError):
+    """A measurement that cannot be read: one line with file, line, column and what is wrong."""
+
+    def __init__(self, message: str):
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks or other unprintable characters, cut to a readable length."""
+    clean = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return clean if len(clean) <= MAX_MESSAGE else clean[: MAX_MESSAGE - 3] + "..."
+
+
+def show(cell: str) -> str:
+    """A cell as quoted text, cut to a length that fits a message."""
+    return repr(cell if len(cell) <= 40 else cell[:37] + "...")
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """One uninterrupted LTP or LTD stretch of one device in one cycle.
+
+    `pulses` and `values` have shape (n,); `pulses` counts within the branch, 0 is the state before
+    its first pulse where the file has it. `values` are in `PulseData.unit`, `amplitude_V` is one
+    number or shape (n,) for amplitude-stepped trains; `lines`, shape (n,), are lines of the file.
+    """
+
+    branch: str
+    pulses: FloatArray
+    values: FloatArray
+    device: str = "1"
+    cycle: int = 1
+    field_G: float | None = None
+    amplitude_V: float | FloatArray | None = None
+    width_s: float | None = None
+    lines: IntArray | None = None
+
+    @property
+    def name(self) -> str:
+        """How messages call the segment: branch, device, cycle and the conditions it has."""
+        text = f"{self.branch} of device {self.device}, cycle {self.cycle}"
+        if self.field_G is not None:
+            text += f", {self.field_G:g} G"
+        if isinstance(self.amplitude_V, float):
+            text += f", {self.amplitude_V:g} V"
+        return text if self.width_s is None else f"{text}, {self.width_s:g} s"
+
+
+@dataclass(frozen=True, eq=False)
+class PulseData:
+    """A pulse measurement: quantity ("resistance" or "conductance"), unit ("ohm", "S" or "1").
+
+    `sha256` is that of the file's bytes. `warnings` name what is suspicious, one line each; the
+    readings themselves are never changed.
+    """
+
+    quantity: str
+    unit: str
+    segments: tuple[Segment, ...]
+    source: str
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+    def select(
+        self,
+        branch: str | None = None,
+        device: str | None = None,
+        cycle: int | None = None,
+        field_G: float | None = None,
+    ) -> tuple[Segment, ...]:
+        """Segments that match every argument given, in the order of the file."""
+        return tuple(
+            s
+            for s in self.segments
+            if (branch is None or s.branch == branch)
+            and (device is None or s.device == str(device))
+            and (cycle is None or s.cycle == cycle)
+            and (field_G is None or s.field_G == field_G)
+        )
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The branches there are, LTP before LTD."""
+        return tuple(b for b in ("LTP", "LTD") if any(s.branch == b for s in self.segments))
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Device labels in the order of the file."""
+        return tuple(dict.fromkeys(s.device for s in self.segments))
+
+    @property
+    def cycles(self) -> tuple[int, ...]:
+        """Cycle numbers, rising."""
+        return tuple(sorted({s.cycle for s in self.segments}))
+
+    @property
+    def fields_G(self) -> tuple[float, ...]:
+        """Fields the file states, rising [G]; empty where it states none."""
+        return tuple(sorted({s.field_G for s in self.segments if s.field_G is not None}))
+
+    @property
+    def amplitudes_V(self) -> tuple[float, ...]:
+        """Amplitudes the file states, rising [V]."""
+        given = [np.ravel(s.amplitude_V) for s in self.segments if s.amplitude_V is not None]
+        return tuple(np.unique(np.concatenate([np.empty(0), *given])).tolist())
+
+    @property
+    def widths_s(self) -> tuple[float, ...]:
+        """Pulse widths the file states, rising [s]."""
+        return tuple(sorted({s.width_s for s in self.segments if s.width_s is not None}))
+
+    @property
+    def n_readings(self) -> int:
+        """Readings in all segments; one shared by two branches counts in both."""
+        return sum(s.values.size for s in self.segments)
