@@ -20,10 +20,10 @@ def draw_training(histories: dict[str, list[History]], test_name: str = "Test") 
         _line(accuracy, label, runs, "test_accuracy", colour, 100)
         _line(accuracy, "", runs, "test_accuracy_batch_statistics", colour, 100, style=":")
         _line(loss, label, runs, "train_loss", colour, 1)
-    accuracy.plot([], [], ":", color="grey", label="with batch statistics")
+    loss.plot([], [], ":", color="grey", label="accuracy with batch statistics")
     accuracy.set(xlabel="Epoch", ylabel=f"{test_name} accuracy [%]")
     loss.set(xlabel="Epoch", ylabel="Training loss (cross entropy) [nat]")
-    accuracy.legend(fontsize=8)
+    loss.legend(fontsize=8, loc="upper right")  # losses fall: this corner stays free
     longest = max(len(run) for runs in histories.values() for run in runs)
     for axes in (accuracy, loss):
         axes.grid(alpha=0.3)
