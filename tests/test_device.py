@@ -52,11 +52,11 @@ def relative_error(card: DeviceCard, branch: str, field_G: float, zero: str) -> 
 @pytest.mark.parametrize("name", list_cards())
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_tile_follows_the_card_at_every_field(name, branch):
-    """Within 1 % of the range at every pulse, at measured fields and between them."""
+    """Within 0.1 % of the range at every pulse, at measured fields and between them."""
     card = load_card(name)
     between = np.convolve(card.fields_G, [0.5, 0.5], "valid")
     for field_G in [*card.fields_G, *between]:
-        assert relative_error(card, branch, float(field_G), "symmetry_point") < 0.01, field_G
+        assert relative_error(card, branch, float(field_G), "symmetry_point") < 0.001, field_G
 
 
 @pytest.mark.parametrize("zero", ZEROS)
