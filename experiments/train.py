@@ -202,7 +202,9 @@ def _check_settings(config: Mapping[str, Any]) -> None:
 
 def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
     """Threads, determinism and the accelerator of this process."""
-    torch.set_num_threads(config["threads"] or len(os.sched_getaffinity(0)))
+    on_tiles = config["crossbar"]["name"] == "aihwkit"
+    # aihwkit's tiles gain nothing from a second thread, and a run with two ended less accurate.
+    torch.set_num_threads(config["threads"] or (1 if on_tiles else len(os.sched_getaffinity(0))))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
@@ -212,7 +214,7 @@ def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
         raise ValueError("accelerator=cuda: torch sees no CUDA device; use accelerator=auto")
     # aihwkit's wheels come without CUDA: its tiles stay on the CPU.
     on_gpu = torch.cuda.is_available() and wanted != "cpu"
-    return torch.device("cuda" if on_gpu and config["crossbar"]["name"] == "digital" else "cpu")
+    return torch.device("cuda" if on_gpu and not on_tiles else "cpu")
 
 
 def _load_images(config: Mapping[str, Any], device: torch.device) -> tuple[Images, Images]:
