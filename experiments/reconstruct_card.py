@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from device_models.card import CARD_FOLDER
@@ -21,7 +22,10 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=CARD_FOLDER, help="folder (the package's own)")
-    print(write_card(parser.parse_args().out))
+    try:
+        print(write_card(parser.parse_args().out))
+    except OSError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from device_models import CardError, list_cards, load_card
 from device_models.card import CARD_FOLDER, MAX_CARD_BYTES, card_from_dict
 from device_models.files import write_atomically
 from device_models.reconstruct import reconstruct_responses
+from experiments import reconstruct_card
 from experiments.reconstruct_card import write_card
 
 
@@ -24,6 +25,12 @@ def test_reconstruction_gives_the_stored_card_bit_for_bit(tmp_path):
     assert made.read_bytes() == (CARD_FOLDER / made.name).read_bytes()
     points = made.with_suffix(".csv")
     assert points.read_bytes() == (CARD_FOLDER / points.name).read_bytes()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["reconstruct_card", "--out", "/proc/nowhere"])
+    with pytest.raises(SystemExit, match=r"^error: .*/proc/nowhere"):
+        reconstruct_card.main()
 
 
 def test_curves_follow_the_reconstructed_points(card):
