@@ -17,6 +17,7 @@ from torch.nn import functional
 from crossbar.choices import check_choice
 from device_models import DeviceCard, ExponentialMixture, load_card
 from device_models.card import BRANCHES
+from device_models.fit import as_mixture
 
 ENCODINGS = ("clip", "sigmoid", "raw")
 NORMALISATIONS = ("zscore", "common")
@@ -43,6 +44,9 @@ class EMActivation(nn.Module):
     trainable: whether the curve parameters learn ("multiple trainable coefficients", L116) or
         stay as fitted ("fitted via experiment results", L103), the default. The normalisation
         keeps the constants of the card.
+
+    Curves that are no exponential mixtures are replaced by one that follows them within 1 % of
+    their range; ValueError where none does.
     """
 
     offset: Tensor
@@ -77,7 +81,11 @@ class EMActivation(nn.Module):
         self.n_pulses = card.n_pulses
         self._inverted = card.quantity != quantity
         # LTD before LTP at each field: the order in which the paper names the pair.
-        laws = [card.law(branch, field) for field in self.fields_G for branch in BRANCHES[::-1]]
+        laws = [
+            as_mixture(card.law(branch, field), card.n_pulses)
+            for field in self.fields_G
+            for branch in BRANCHES[::-1]
+        ]
         self._set_curves(laws, trainable)
         self._set_normalisation()
         self._set_reduction(len(laws), hidden)

@@ -7,7 +7,7 @@ PiecewiseStep device takes exactly that, sampled on evenly spaced nodes of the w
 
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -127,10 +127,13 @@ class CardDevice(PiecewiseStepDevice):
     """Device-to-device std of the step size (card: `step_d2d`)."""
 
     w_min_dtod: float = None  # type: ignore[assignment]
-    """Device-to-device std of the lower end of the range (card: `range_d2d`)."""
+    """Device-to-device std of the lower end of the range over the end (card: `range_d2d`)."""
 
     w_max_dtod: float = None  # type: ignore[assignment]
-    """Device-to-device std of the upper end of the range (card: `range_d2d`)."""
+    """Device-to-device std of the upper end of the range over the end (card: `range_d2d`)."""
+
+    write_noise_std: float = None  # type: ignore[assignment]
+    """Std of a weight around its persistent state over `dw_min` (card: `write_noise`)."""
 
     up_down_dtod: float = 0.0
 
@@ -153,11 +156,14 @@ class CardDevice(PiecewiseStepDevice):
         for name, value in (
             ("dw_min_std", spread.step_c2c),
             ("dw_min_dtod", spread.step_d2d),
-            ("w_min_dtod", spread.range_d2d),
-            ("w_max_dtod", spread.range_d2d),
+            # The card counts in half ranges, which are the unit of the weight; aihwkit in shares
+            # of the end, and of the granularity.
+            ("w_min_dtod", _over(spread.range_d2d, -self.w_min)),
+            ("w_max_dtod", _over(spread.range_d2d, self.w_max)),
+            ("write_noise_std", _over(spread.write_noise, self.dw_min)),
         ):
             if getattr(self, name) is None:
-                setattr(self, name, float(value))
+                setattr(self, name, value)
 
     @property
     def scale(self) -> WeightScale:
@@ -171,27 +177,34 @@ def pulsed_device(
     *,
     zero: str = "symmetry_point",
     step_c2c: float | None = None,
+    write_noise: float | None = None,
     step_d2d: float | None = None,
     range_d2d: float | None = None,
     **aihwkit_parameters: Any,
 ) -> CardDevice:
     """aihwkit device of any card at any field [G] in the card's range.
 
-    `step_c2c`, `step_d2d`, `range_d2d`: relative spreads [1] of a step from cycle to cycle, of
-    the step size and of the range ends from device to device; None takes the card's own value,
-    0 where none was measured. Further keywords are aihwkit's (`corrupt_devices_prob`, ...).
+    `step_c2c`, `write_noise`, `step_d2d`, `range_d2d`: relative spreads [1] as in
+    `device_models.card.Spread`; None takes the card's own value, 0 where none was measured.
+    Further keywords are aihwkit's (`corrupt_devices_prob`, ...).
     Raises ValueError for a field outside the card's range, CardError for a bad card.
     """
-    return CardDevice(
-        card=card,
-        field_G=field_G,
-        zero=zero,
-        dw_min_std=step_c2c,  # type: ignore[arg-type]
-        dw_min_dtod=step_d2d,  # type: ignore[arg-type]
-        w_min_dtod=range_d2d,  # type: ignore[arg-type]
-        w_max_dtod=range_d2d,  # type: ignore[arg-type]
-        **aihwkit_parameters,
-    )
+    given: dict[str, Any] = {
+        "step_c2c": step_c2c,
+        "write_noise": write_noise,
+        "step_d2d": step_d2d,
+        "range_d2d": range_d2d,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if given:
+        card = load_card(card)
+        card = replace(card, spread=replace(card.spread, **given))
+    return CardDevice(card=card, field_G=field_G, zero=zero, **aihwkit_parameters)
+
+
+def _over(spread: float, unit: float) -> float:
+    """A spread in half ranges in units of `unit`; aihwkit cannot vary an end that lies at 0."""
+    return float(spread / unit) if unit > 0 else 0.0
 
 
 @dataclass

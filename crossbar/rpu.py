@@ -100,6 +100,7 @@ def to_crossbar(
     seed: int = 0,
     zero: str = "symmetry_point",
     step_c2c: float | None = None,
+    write_noise: float | None = None,
     step_d2d: float | None = None,
     range_d2d: float | None = None,
 ) -> nn.Module:
@@ -120,6 +121,7 @@ def to_crossbar(
             field_G,
             zero=zero,
             step_c2c=step_c2c,
+            write_noise=write_noise,
             step_d2d=step_d2d,
             range_d2d=range_d2d,
             construction_seed=1 + seed * 1000 + index,

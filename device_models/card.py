@@ -8,18 +8,19 @@ complaint is one line that names the file and the place in it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from device_models.curves import ExponentialMixture
+from device_models.curves import LAWS, Law, Response, blend
 from device_models.files import write_atomically
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +32,10 @@ MAX_CURVES = 1024
 BRANCHES = ("LTP", "LTD")
 KINDS = ("measured", "digitised", "reconstructed")
 UNITS = {"resistance": ("ohm",), "conductance": ("S", "1")}
-LAWS = {ExponentialMixture.name: ExponentialMixture}
+COVARIANCES = ("fit", "d2d")
+MAX_DRAWS = 1000
+MAX_SPREAD = 1e4
+"""Largest spread a card may state; noisy devices have steps far below their noise."""
 CARD_FOLDER = Path(__file__).parent / "cards"
 
 
@@ -45,23 +49,46 @@ class Curve:
 
     branch: str
     field_G: float
-    law: ExponentialMixture
-    fit: Mapping[str, float] = field(default_factory=dict)
+    law: Law
+    fit: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Spread:
     """Relative variability the card states; zero where nothing was measured.
 
-    `step_c2c`: std of a step at fixed state over the mean step, cycle to cycle [1];
-    `step_d2d`: std of the step size from device to device [1];
-    `range_d2d`: std of the ends of the conductance range from device to device [1].
+    `step_c2c`: std of a step at fixed state over the mean step, cycle to cycle, the part that
+    stays [1];
+    `write_noise`: std of what is read after a pulse around the state it left, the part that is
+    drawn anew with every pulse, over half the conductance range [1];
+    `step_d2d`: std of the step size over its mean, device to device [1];
+    `range_d2d`: std of the ends of the range over half the range, device to device [1].
     """
 
     step_c2c: float = 0.0
+    write_noise: float = 0.0
     step_d2d: float = 0.0
     range_d2d: float = 0.0
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Covariances of the curves' coordinates, all curves of the card one after the other.
+
+    `parameters` names the coordinates (`DeviceCard.parameters`); `fit` says how well the fit
+    knows them, `d2d` how they differ from device to device; None where it is not known.
+    """
+
+    parameters: tuple[str, ...]
+    fit: tuple[tuple[float, ...], ...] | None = None
+    d2d: tuple[tuple[float, ...], ...] | None = None
+
+    def standard_errors(self) -> FloatArray:
+        """Standard error of the fit of every coordinate, NaN where it is not known."""
+        if self.fit is None:
+            return np.full(len(self.parameters), np.nan)
+        return np.sqrt(np.diag(np.array(self.fit)))
 
 
 @dataclass(frozen=True)
@@ -79,6 +106,7 @@ class DeviceCard:
     spread: Spread = Spread()
     conditions: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
+    uncertainty: Uncertainty | None = None
     path: str = ""
 
     @property
@@ -97,7 +125,14 @@ class DeviceCard:
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def law(self, branch: str, field_G: float = 0.0) -> ExponentialMixture:
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the coordinates of all curves: branch, field and the law's own name."""
+        return tuple(
+            f"{c.branch} {c.field_G:g} G {name}" for c in self.curves for name in c.law.theta_names
+        )
+
+    def law(self, branch: str, field_G: float = 0.0) -> Response:
         """Curve of `branch` at any field [G] in range, linear between the measured fields.
 
         Raises ValueError for an unknown branch or a field outside the measured range.
@@ -116,7 +151,7 @@ class DeviceCard:
             return above
         below = self._measured(branch, fields[upper - 1])
         share = (field_G - fields[upper - 1]) / (fields[upper] - fields[upper - 1])
-        return below.mixed_with(above, share)
+        return blend(below, above, share)
 
     def response(self, branch: str, pulses: ArrayLike, field_G: float = 0.0) -> FloatArray:
         """Value after `pulses` pulses of `branch` in the card's own quantity and unit."""
@@ -132,10 +167,31 @@ class DeviceCard:
         ends = [self.conductance(b, [0, self.n_pulses], field_G) for b in BRANCHES]
         return float(np.min(ends)), float(np.max(ends))
 
+    def sample(
+        self, n: int, seed: int, vary: Sequence[str] = COVARIANCES
+    ) -> tuple[DeviceCard, ...]:
+        """`n` devices drawn from the card's covariances, each a card of its own.
+
+        `vary`: "fit" (how well the curves are known), "d2d" (how devices differ) or both. A drawn
+        device has no device-to-device spread left in it. Raises CardError where the card lacks a
+        covariance asked for, or where draws do not keep the shape of a response.
+        """
+        unknown = [v for v in vary if v not in COVARIANCES]
+        if unknown or not vary:
+            raise ValueError(f"vary must name {' or '.join(COVARIANCES)}, got {vary!r}")
+        held = {} if self.uncertainty is None else vars(self.uncertainty)
+        covariances = [held.get(v) for v in vary]
+        for name, covariance in zip(vary, covariances, strict=True):
+            if covariance is None:
+                raise CardError(f"card {self.name!r} holds no {name} covariance to draw from")
+        rng = np.random.default_rng(seed)
+        root = _root(np.sum(np.array(covariances, dtype=float), axis=0))
+        spread = replace(self.spread, step_d2d=0.0, range_d2d=0.0) if "d2d" in vary else self.spread
+        return tuple(self._drawn(i, root, rng, spread, vary) for i in range(n))
+
     def to_dict(self) -> dict[str, Any]:
         """The card as the JSON object that is stored."""
-        unit = _key_suffix(self.unit)
-        return {
+        content: dict[str, Any] = {
             "schema": SCHEMA,
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
@@ -147,25 +203,28 @@ class DeviceCard:
             "quantity": self.quantity,
             "unit": self.unit,
             "n_pulses": self.n_pulses,
-            "spread": {
-                "step_c2c": self.spread.step_c2c,
-                "step_d2d": self.spread.step_d2d,
-                "range_d2d": self.spread.range_d2d,
-                "note": self.spread.note,
-            },
+            "spread": {f.name: getattr(self.spread, f.name) for f in fields(Spread)},
             "curves": [
                 {
                     "branch": c.branch,
                     "field_G": c.field_G,
                     "law": c.law.name,
-                    f"offset{unit}": c.law.offset,
-                    f"amplitudes{unit}": list(c.law.amplitudes),
-                    "tau_pulses": list(c.law.tau_pulses),
+                    **_law_to_dict(c.law, self.unit),
                     "fit": dict(c.fit),
                 }
                 for c in self.curves
             ],
         }
+        if self.uncertainty is not None:
+            content["uncertainty"] = {
+                "parameters": list(self.uncertainty.parameters),
+                **{
+                    f"{name}_covariance": [list(row) for row in matrix]
+                    for name in COVARIANCES
+                    if (matrix := getattr(self.uncertainty, name)) is not None
+                },
+            }
+        return content
 
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write the card as JSON, whole or not at all; refuses an existing file."""
@@ -176,8 +235,42 @@ class DeviceCard:
         write_atomically(path, text)
         return path
 
-    def _measured(self, branch: str, field_G: float) -> ExponentialMixture:
+    def _measured(self, branch: str, field_G: float) -> Law:
         return next(c.law for c in self.curves if c.branch == branch and c.field_G == field_G)
+
+    def _drawn(
+        self,
+        index: int,
+        root: FloatArray,
+        rng: np.random.Generator,
+        spread: Spread,
+        vary: Sequence[str],
+    ) -> DeviceCard:
+        """One device: coordinates drawn until every curve keeps the shape of a response."""
+        for _ in range(MAX_DRAWS):
+            step = root @ rng.standard_normal(len(root))
+            curves, start = [], 0
+            for curve in self.curves:
+                stop = start + len(curve.law.theta_names)
+                law = curve.law.with_theta(curve.law.theta + step[start:stop])
+                curves.append(replace(curve, law=law, fit={}))
+                start = stop
+            device = replace(
+                self,
+                name=f"{self.name}_{index}",
+                curves=tuple(curves),
+                spread=spread,
+                source={"drawn_from": self.sha256, "vary": list(vary), "index": index},
+                uncertainty=None,
+                path="",
+            )
+            with contextlib.suppress(CardError):
+                _check_shape(device)
+                return device
+        raise CardError(
+            f"card {self.name!r}: no draw of {MAX_DRAWS} keeps the shape of a response; its "
+            f"covariance is too wide"
+        )
 
 
 def list_cards() -> tuple[str, ...]:
@@ -250,9 +343,10 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
         n_pulses=top.integer("n_pulses", 2, 10_000_000),
         curves=tuple(_curve(c, f"curves[{i}]", unit) for i, c in enumerate(_curve_list(top))),
         spread=Spread(
-            step_c2c=spread.number("step_c2c", 0.0, 10.0),
-            step_d2d=spread.number("step_d2d", 0.0, 10.0),
-            range_d2d=spread.number("range_d2d", 0.0, 10.0),
+            step_c2c=spread.number("step_c2c", 0.0, MAX_SPREAD),
+            write_noise=spread.number("write_noise", 0.0, MAX_SPREAD, default=0.0),
+            step_d2d=spread.number("step_d2d", 0.0, MAX_SPREAD),
+            range_d2d=spread.number("range_d2d", 0.0, MAX_SPREAD),
             note=spread.text("note"),
         ),
         conditions=top.mapping("conditions"),
@@ -261,6 +355,8 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
     )
     _check_complete(card)
     _check_shape(card)
+    if "uncertainty" in top:
+        card = replace(card, uncertainty=_uncertainty(top, card.parameters))
     return card
 
 
@@ -273,12 +369,16 @@ def _curve_list(top: _Reader) -> list[Any]:
 
 def _curve(content: Any, where: str, unit: str) -> Curve:
     reader = _Reader(content, where)
-    reader.choice("law", tuple(LAWS))
-    suffix = _key_suffix(unit)
-    amplitudes = reader.numbers(f"amplitudes{suffix}")
-    tau_pulses = reader.numbers("tau_pulses")
+    form = LAWS[reader.choice("law", tuple(LAWS))]
+    hints = get_type_hints(form)
+    parameters = {}
+    for item in fields(form):  # type: ignore[arg-type]
+        key = _law_key(form, item.name, unit)
+        parameters[item.name] = (
+            reader.number(key) if hints[item.name] is float else reader.numbers(key)
+        )
     try:
-        law = ExponentialMixture(reader.number(f"offset{suffix}"), amplitudes, tau_pulses)
+        law = form(**parameters)
     except ValueError as error:
         raise CardError(f"{where}: {error}") from None
     return Curve(
@@ -287,6 +387,52 @@ def _curve(content: Any, where: str, unit: str) -> Curve:
         law=law,
         fit=reader.mapping("fit"),
     )
+
+
+def _law_key(form: type[Law], name: str, unit: str) -> str:
+    """Key of a law's parameter in the card: the unit stands at its end."""
+    return name + _key_suffix(unit) if name in form.in_unit else name
+
+
+def _law_to_dict(law: Law, unit: str) -> dict[str, Any]:
+    content = {}
+    for item in fields(law):  # type: ignore[arg-type]
+        value = getattr(law, item.name)
+        content[_law_key(type(law), item.name, unit)] = (
+            list(value) if isinstance(value, tuple) else value
+        )
+    return content
+
+
+def _uncertainty(top: _Reader, parameters: tuple[str, ...]) -> Uncertainty:
+    """Covariances checked against the names of the card's own coordinates."""
+    reader = _Reader(top.value("uncertainty"), "uncertainty")
+    if reader.value("parameters") != list(parameters):
+        raise CardError(
+            f"uncertainty.parameters must name the {len(parameters)} coordinates of the curves, "
+            f"from {parameters[0]!r} to {parameters[-1]!r}"
+        )
+    matrices = {}
+    for name in COVARIANCES:
+        key = f"{name}_covariance"
+        if key in reader:
+            matrix = reader.matrix(key, len(parameters))
+            scale = np.sqrt(np.clip(np.diag(matrix), 0, None))
+            symmetric = np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-12 * scale.max() ** 2)
+            # An eigenvalue below 0 by rounding is a zero; one by more is no covariance.
+            unit = matrix / np.outer(scale, scale).clip(np.finfo(float).tiny)
+            if not symmetric or np.linalg.eigvalsh(unit)[0] < -1e-6 * len(parameters):
+                raise CardError(f"uncertainty.{key} must be symmetric with no negative eigenvalue")
+            matrices[name] = tuple(tuple(float(v) for v in row) for row in matrix)
+    return Uncertainty(parameters, matrices.get("fit"), matrices.get("d2d"))
+
+
+def _root(covariance: FloatArray) -> FloatArray:
+    """Matrix R with R R^T = covariance; works for covariances that are singular."""
+    scale = np.sqrt(np.diag(covariance))
+    safe = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))
+    return safe[:, None] * vectors * np.sqrt(np.clip(values, 0, None))
 
 
 def _check_complete(card: DeviceCard) -> None:
@@ -327,6 +473,9 @@ class _Reader:
             raise CardError(f"{where} must be a JSON object, got {type(content).__name__}")
         self.content, self.where = content, where
 
+    def __contains__(self, key: str) -> bool:
+        return key in self.content
+
     def value(self, key: str) -> Any:
         if key not in self.content:
             raise CardError(f"{self.where}: key {key!r} is missing")
@@ -344,7 +493,15 @@ class _Reader:
             raise CardError(f"{self.where}.{key} must be one of {choices}, got {value!r:.40}")
         return value
 
-    def number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float:
+    def number(
+        self,
+        key: str,
+        low: float = -math.inf,
+        high: float = math.inf,
+        default: float | None = None,
+    ) -> float:
+        if default is not None and key not in self:
+            return default
         return self._checked(self.value(key), key, low, high)
 
     def numbers(self, key: str) -> tuple[float, ...]:
@@ -353,6 +510,19 @@ class _Reader:
             raise CardError(f"{self.where}.{key} must be a list of 1 to 64 numbers")
         return tuple(
             self._checked(v, f"{key}[{i}]", -math.inf, math.inf) for i, v in enumerate(values)
+        )
+
+    def matrix(self, key: str, size: int) -> FloatArray:
+        rows = self.value(key)
+        if not isinstance(rows, list) or [len(r) for r in rows if isinstance(r, list)] != (
+            [size] * size
+        ):
+            raise CardError(f"{self.where}.{key} must be {size} rows of {size} numbers")
+        return np.array(
+            [
+                [self._checked(v, f"{key}[{i}][{j}]", -math.inf, math.inf) for j, v in enumerate(r)]
+                for i, r in enumerate(rows)
+            ]
         )
 
     def integer(self, key: str, low: int, high: int = 2**31) -> int:

@@ -13,7 +13,7 @@ FIG2_STARTS = ("fig1f", "lrs", "cycle")
 
 LAYERS = {
     "card": (LSMO, CO),
-    "sharp": (Layer(coercivity_G=90.0, width_G=20.0), Layer(coercivity_G=300.0, width_G=40.0)),
+    "wide": (Layer(coercivity_G=90.0, width_G=40.0), Layer(coercivity_G=300.0, width_G=80.0)),
 }
 
 
@@ -25,7 +25,7 @@ class Reading:
     initialising pulses of Fig. 2: fig1f (after -0.8, -1.2, -1.3 V of 1 s), lrs (after -2.4 V of
     1 s) or cycle (the pair's limit cycle), E7. `spikes`: si, main or main_swapped, C2. `rect_s`:
     width of the spikes' rectangle [s], S5. `ramp_V_per_s`: ramp of the 1 s pulses, None for
-    rectangles, E6. `layers`: card, or sharp switching of half the width (both assumed, M3).
+    rectangles, E6. `layers`: card, or wide switching as in ledger section 6 (both assumed, M3).
     `unpolarised`: state of the unpolarised device of Fig. 1c. `immobile`: fluorine that stays at
     LSMO in the profile of Fig. 1b, C13.
     """

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from device_models.card import Curve, DeviceCard, Spread
 from device_models.curves import ExponentialMixture
 from device_models.fit import fit_exponential_mixture, project_exponential_mixture
+from device_models.magnetics import CO, LSMO
 from device_models.memristor import SOURCES, Memristor, MemristorParameters, resistance_ohm
 
 FIELDS_G = (0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0)
@@ -106,8 +107,10 @@ def reconstruct_card(parameters: MemristorParameters | None = None) -> DeviceCar
                 "field_grid_G": {"value": list(FIELDS_G), "ledger": "M8; even step derived"},
                 "n_pulses": {"value": N_PULSES, "ledger": "E8 (Fig. 2); assumed for Fig. 3"},
                 "pulse_pair_V": {"value": [LTP_V, LTD_V], "ledger": "E9"},
-                "coercivity_lsmo_G": {"value": 90.0, "ledger": "stated (M2)"},
-                "coercivity_co_G": {"value": 300.0, "ledger": "assumed (M3)"},
+                "coercivity_lsmo_G": {"value": LSMO.coercivity_G, "ledger": "stated (M2)"},
+                "coercivity_co_G": {"value": CO.coercivity_G, "ledger": "assumed (M3)"},
+                "width_lsmo_G": {"value": LSMO.width_G, "ledger": "assumed; meets M1"},
+                "width_co_G": {"value": CO.width_G, "ledger": "assumed; meets M1"},
             },
         },
     )

@@ -162,6 +162,7 @@ def make_network(config: Mapping[str, Any]) -> nn.Module:
         seed=config["seed"],
         zero=crossbar["zero"],
         step_c2c=device["step_c2c"],
+        write_noise=device["write_noise"],
         step_d2d=device["step_d2d"],
         range_d2d=device["range_d2d"],
     )

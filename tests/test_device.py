@@ -136,6 +136,20 @@ def test_device_to_device_spread_is_the_one_asked_for():
     assert step.std() / step.mean() == pytest.approx(0.15, rel=0.08)
 
 
+def test_write_noise_is_the_one_asked_for_and_does_not_add_up():
+    """Std around the mean over 4000 devices, after 1 and after 20 pulses: within 8 %."""
+    device = pulsed_device("lsmo_pvdf_co", write_noise=0.05)
+    weights = probe(device, "LTP", 20, 0.0, n_devices=4000)
+    assert weights[1].std() == pytest.approx(0.05, rel=0.08)
+    assert weights[20].std() == pytest.approx(0.05, rel=0.08)
+
+
+def test_an_end_at_zero_does_not_vary():
+    device = pulsed_device("lsmo_pvdf_co", zero="g_min", range_d2d=0.1)
+    assert device.w_min_dtod == 0
+    assert device.w_max_dtod == pytest.approx(0.05)
+
+
 def test_construction_seed_fixes_the_devices():
     draws = [
         probe(
@@ -148,11 +162,14 @@ def test_construction_seed_fixes_the_devices():
 
 
 def test_spreads_default_to_the_card():
-    spread = Spread(step_c2c=0.3, step_d2d=0.1, range_d2d=0.05)
+    spread = Spread(step_c2c=0.3, write_noise=0.01, step_d2d=0.1, range_d2d=0.05)
     card = dataclasses.replace(synthetic_card("conductance", "1"), spread=spread)
     device = pulsed_device(card)
     assert (device.dw_min_std, device.dw_min_dtod) == (0.3, 0.1)
-    assert (device.w_min_dtod, device.w_max_dtod) == (0.05, 0.05)
+    # Absolute spreads, the weight's unit: aihwkit multiplies by the end and the granularity.
+    assert device.w_min_dtod * -device.w_min == pytest.approx(0.05)
+    assert device.w_max_dtod * device.w_max == pytest.approx(0.05)
+    assert device.write_noise_std * device.dw_min == pytest.approx(0.01)
     assert pulsed_device(card, step_c2c=0.0).dw_min_std == 0.0
 
 

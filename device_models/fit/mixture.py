@@ -1,4 +1,4 @@
-"""Fit curve laws to pulse responses."""
+"""Exponential mixtures: fitted to responses, and in place of any other law."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
-from device_models.curves import ExponentialMixture
+from device_models.curves import ExponentialMixture, Response
 
 FloatArray = NDArray[np.float64]
 
@@ -65,3 +65,24 @@ def project_exponential_mixture(
     return ExponentialMixture(
         float(solution[0] - solution[1]), tuple(direction * solution[2:]), tuple(tau)
     )
+
+
+def as_mixture(law: Response, n_pulses: int, tolerance: float = 1e-2) -> ExponentialMixture:
+    """Exponential mixture that follows `law` from 0 to `n_pulses`; a mixture passes through.
+
+    Amplitudes of either sign on a fixed ladder of time constants, by least squares. Raises
+    ValueError where the law is left by more than `tolerance` of its range.
+    """
+    if isinstance(law, ExponentialMixture):
+        return law
+    n = np.linspace(0, n_pulses, 8 * n_pulses + 1 if n_pulses < 512 else 4097)
+    y = law(n)
+    tau = np.geomspace(0.3, 10 * n_pulses, 16)
+    design = np.concatenate([np.ones((len(n), 1)), np.exp(-n[:, None] / tau)], axis=1)
+    # Singular directions below 1e-7 only trade huge amplitudes against each other.
+    solution = np.linalg.lstsq(design, y, rcond=1e-7)[0]
+    mixture = ExponentialMixture(float(solution[0]), tuple(solution[1:]), tuple(tau))
+    error = np.abs(mixture(n) - y).max() / np.ptp(y)
+    if error > tolerance:
+        raise ValueError(f"no exponential mixture follows the law closer than {error:.1%}")
+    return mixture
