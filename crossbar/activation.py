@@ -17,7 +17,7 @@ from torch.nn import functional
 from crossbar.choices import check_choice
 from device_models import DeviceCard, ExponentialMixture, load_card
 from device_models.card import BRANCHES
-from device_models.fit import as_mixture
+from device_models.fit.mixture import as_mixture
 
 ENCODINGS = ("clip", "sigmoid", "raw")
 NORMALISATIONS = ("zscore", "common")

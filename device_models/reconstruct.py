@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from device_models.card import Curve, DeviceCard, Spread
 from device_models.curves import ExponentialMixture
-from device_models.fit import fit_exponential_mixture, project_exponential_mixture
+from device_models.fit.mixture import fit_exponential_mixture, project_exponential_mixture
 from device_models.magnetics import CO, LSMO
 from device_models.memristor import SOURCES, Memristor, MemristorParameters, resistance_ohm
 

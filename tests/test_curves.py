@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_models import ExponentialMixture
-from device_models.fit import fit_exponential_mixture
+from device_models.fit.mixture import fit_exponential_mixture
 
 numbers = st.floats(-1e3, 1e3)
 mixtures = st.builds(

@@ -1,9 +1,8 @@
 """From pulse measurements to a device card with uncertainty."""
 
-from device_models.fit.mixture import (
-    as_mixture,
-    fit_exponential_mixture,
-    project_exponential_mixture,
-)
+from device_models.fit.branches import FitError
+from device_models.fit.card import CardFit, fit_card
+from device_models.fit.laws import CANDIDATES
+from device_models.fit.mixture import as_mixture
 
-__all__ = ["as_mixture", "fit_exponential_mixture", "project_exponential_mixture"]
+__all__ = ["CANDIDATES", "CardFit", "FitError", "as_mixture", "fit_card"]

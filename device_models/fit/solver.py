@@ -1,0 +1,163 @@
+"""Weighted nonlinear least squares and the covariance of what it finds.
+
+scipy's MINPACK does the work; what stands around it is what curve laws need: parameters that run
+away are brought back into bounds, and a weak prior on logarithms keeps a covariance finite where
+the data say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+FloatArray = NDArray[np.float64]
+Model = Callable[[FloatArray], FloatArray]
+
+TOLERANCE = 1e-15
+MAX_EVALUATIONS = 400
+BAND = 12
+"""Longest autocorrelation of residuals that is looked for, as a root of the number of readings."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Parameters (n_theta,), weighted residuals (n,) and weighted Jacobian (n, n_theta) there."""
+
+    theta: FloatArray
+    residual: FloatArray
+    jacobian: FloatArray
+
+    @property
+    def cost(self) -> float:
+        """Sum of the squared weighted residuals."""
+        return float(self.residual @ self.residual)
+
+
+def solve(
+    model: Model,
+    jacobian: Model | None,
+    y: FloatArray,
+    start: FloatArray,
+    root_weights: FloatArray | float = 1.0,
+    bounds: tuple[FloatArray, FloatArray] | None = None,
+    quick: bool = False,
+) -> Solution:
+    """Parameters that minimise sum (root_weights * (model - y))**2, from `start`.
+
+    `model` gives (n,) and `jacobian` (n, n_theta) for parameters (n_theta,); without `jacobian`
+    three-point differences are used. `bounds` hold only where the free search leaves them.
+    `quick` stops at eight digits: enough for a resample or a held-out cycle.
+    """
+
+    def residual(theta: FloatArray) -> FloatArray:
+        with np.errstate(all="ignore"):
+            difference = root_weights * (model(theta) - y)
+        # A step too far is no error: it is a bad step, and the search takes it back.
+        return np.nan_to_num(difference, nan=1e100, posinf=1e100, neginf=-1e100)
+
+    def weighted(theta: FloatArray) -> FloatArray:
+        assert jacobian is not None
+        with np.errstate(all="ignore"):
+            columns = np.broadcast_to(root_weights, y.shape)[:, None] * jacobian(theta)
+        return np.nan_to_num(columns, nan=0.0, posinf=1e100, neginf=-1e100)
+
+    settings = {
+        "jac": weighted if jacobian else "3-point",
+        **dict.fromkeys(("xtol", "ftol", "gtol"), 1e-8 if quick else TOLERANCE),
+        "max_nfev": MAX_EVALUATIONS // 8 if quick else MAX_EVALUATIONS,
+        "x_scale": "jac",
+    }
+    theta = None
+    if len(y) >= len(start) and jacobian:
+        theta = least_squares(residual, start, method="lm", **settings).x
+    low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
+    if theta is None or not np.all((low <= theta) & (theta <= high)):
+        start = np.clip(start, low, high)
+        theta = least_squares(residual, start, method="trf", bounds=(low, high), **settings).x
+    if jacobian:
+        return Solution(theta, residual(theta), weighted(theta))
+    final = least_squares(residual, theta, jac="3-point", method="lm", max_nfev=1)
+    return Solution(theta, residual(theta), final.jac)
+
+
+def covariance(
+    solution: Solution,
+    prior_std: FloatArray | None = None,
+    correlated: bool = False,
+    floor: float = 0.0,
+) -> FloatArray:
+    """Covariance (n_theta, n_theta) of the parameters from the residuals' own scatter.
+
+    `prior_std`: standard deviation of a weak normal prior, inf for none. `correlated`: residuals
+    that follow each other are not taken as independent (Newey and West, 1987, with Andrews'
+    bandwidth for a first-order process). `floor`: least std of a weighted residual, for rounding.
+    """
+    residual, jacobian = solution.residual, solution.jacobian
+    dof = max(len(residual) - len(solution.theta), 1)
+    variance = max(solution.cost / dof, floor**2, np.finfo(float).tiny)
+    precision = np.zeros(len(solution.theta)) if prior_std is None else 1 / prior_std**2
+    bread = _inverse(jacobian.T @ jacobian / variance + np.diag(precision))
+    if not correlated:
+        return bread
+    scores = jacobian * residual[:, None]
+    lags = bandwidth(residual)
+    meat = scores.T @ scores
+    for lag in range(1, lags + 1):
+        product = scores[lag:].T @ scores[:-lag]
+        meat += (1 - lag / (lags + 1)) * (product + product.T)
+    meat *= len(residual) / dof
+    sandwich = bread @ (meat / variance**2 + np.diag(precision)) @ bread
+    # A kernel that is too short may only add to what independent residuals would give.
+    wider = np.sqrt(np.maximum(np.diag(sandwich), np.diag(bread)))
+    scale = np.sqrt(np.maximum(np.diag(sandwich), np.finfo(float).tiny))
+    return sandwich * np.outer(wider / scale, wider / scale)
+
+
+def autocorrelation(residual: FloatArray) -> float:
+    """Correlation of neighbouring residuals, -1 to 1; 0 for fewer than three."""
+    centred = residual - residual.mean()
+    power = float(centred @ centred)
+    if len(residual) < 3 or power == 0:
+        return 0.0
+    return float(centred[1:] @ centred[:-1] / power)
+
+
+def correlation_time(residual: FloatArray) -> float:
+    """Readings that tell as much as one independent one, 1 for white noise.
+
+    Sum of the autocorrelations to the first that is lost in chance (Sokal, 1997, with a sharp
+    cut-off).
+    """
+    centred = residual - residual.mean()
+    power = float(centred @ centred)
+    if len(residual) < 8 or power == 0:
+        return 1.0
+    size = 2 ** int(np.ceil(np.log2(2 * len(centred))))
+    spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
+    rho = np.fft.irfft(spectrum)[: len(centred) // 4] / power
+    below = np.flatnonzero(rho < 2 / np.sqrt(len(centred)))
+    cut = int(below[0]) if len(below) else len(rho)
+    return float(1 + 2 * rho[1:cut].sum())
+
+
+def are_correlated(residual: FloatArray) -> bool:
+    """Whether neighbouring residuals are alike beyond chance (three standard errors)."""
+    return autocorrelation(residual) > 3 / np.sqrt(max(len(residual), 1))
+
+
+def bandwidth(residual: FloatArray) -> int:
+    """Lags that matter for residuals of a first-order process (Andrews, 1991)."""
+    rho = min(max(autocorrelation(residual), 0.0), 0.97)
+    alpha = 4 * rho**2 / ((1 - rho) ** 2 * (1 + rho) ** 2)
+    lags = 1.1447 * (alpha * len(residual)) ** (1 / 3)
+    return int(min(lags, BAND * np.sqrt(len(residual)), len(residual) - 1))
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    """Inverse of a symmetric matrix whose rows may differ by many orders of magnitude."""
+    scale = np.sqrt(np.clip(np.diag(matrix), np.finfo(float).tiny, None))
+    return np.linalg.pinv(matrix / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
