@@ -14,7 +14,16 @@ from device_models.fit.branches import Branch
 
 FloatArray = NDArray[np.float64]
 
-MAX_LAG = 20
+N_LAGS = 12
+LONGEST_SHARE = 0.25
+"""Pulses over which noise is followed, as a share of the branch."""
+
+SLOW_LIVES = np.array([1 / 40, 1 / 20, 1 / 8])
+"""Lives of slow noise that are tried, over the longest stretch followed."""
+
+SLOW_GAIN = 0.5
+"""Slow noise is assumed where it halves the misfit: a walk alone looks much the same."""
+
 LEAST_STEP = 1e-3
 LARGEST_RATIO = 3.0
 
@@ -41,10 +50,14 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
     A deviation of the state shrinks (or grows) with the step, f(G): after k pulses it is
     f(G(n+k)) / f(G(n)) of what it was. What is left of a reading's deviation when that is taken
     off has the variance c2c**2 * a_k + write**2 * b_k with known a_k, b_k; noise that stays and
-    noise that is drawn anew are told apart by how it grows with k.
+    noise that is drawn anew are told apart by how it grows with k, up to a quarter of the branch.
+    Slow noise that dies out within that counts as drawn anew: taken as lasting, it would carry the
+    device far further than it goes.
     """
-    squares, counts = np.zeros(MAX_LAG + 1), np.zeros(MAX_LAG + 1)
-    grown, renewed = np.zeros(MAX_LAG + 1), np.zeros(MAX_LAG + 1)
+    longest = max(int(branch.pulses.max() * LONGEST_SHARE), 1)
+    tried = np.unique(np.geomspace(1, longest, N_LAGS).astype(int))
+    squares, counts = np.zeros(longest + 1), np.zeros(longest + 1)
+    grown, renewed = np.zeros(longest + 1), np.zeros(longest + 1)
     steps = []
     for cluster, law in enumerate(laws):
         own = branch.cluster == cluster
@@ -55,26 +68,35 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
         steps.append(step)
         # Where the curve stands still nothing is known of how a deviation moves.
         step = np.maximum(step, LEAST_STEP * np.sqrt(np.mean(step**2)) + np.finfo(float).tiny)
-        for k in range(1, min(MAX_LAG, max(len(n) // 5, 1)) + 1):
+        falls = np.concatenate([[0.0], np.cumsum((step[:-1] / step[1:]) ** 2)])
+        for k in tried[tried < len(n)]:
             near = n[k:] - n[:-k] == k
             ratio = np.minimum(step[k:] / step[:-k], LARGEST_RATIO)[near]
             left = residual[k:][near] - ratio * residual[:-k][near]
             squares[k] += left @ left
             counts[k] += len(left)
             renewed[k] += np.sum(1 + ratio**2)
-            grown[k] += k * float(np.sum(step[k:][near] ** 2))
+            grown[k] += np.sum((step[k:] ** 2 * (falls[k:] - falls[:-k]))[near])
     mean_step = float(np.sqrt(np.mean(np.concatenate(steps) ** 2)))
     lags = np.flatnonzero(counts)
     if len(lags) == 0 or not squares[lags].any():
         return PulseNoise(0.0, mean_step, 0.0, 0.0)
     variance = squares[lags] / counts[lags]
-    design = np.stack([renewed[lags], grown[lags]], 1) / counts[lags, None]
-    # The first lag is what a step shows: the two parts must add up to it.
-    weights = np.where(lags == 1, 30.0, 1 / lags) / variance[0]
-    (write, walk), _ = nnls(design * weights[:, None], variance * weights)
+    fresh, lasting = renewed[lags] / counts[lags], grown[lags] / counts[lags]
+    # The first lag is what a step shows: the parts must add up to it.
+    weights = np.where(lags == lags[0], 30.0, 1.0) / variance[0]
+    plain = np.stack([fresh, lasting], 1) * weights[:, None]
+    (_, walk), misfit = nnls(plain, variance * weights)
+    misfit *= SLOW_GAIN
+    for life in longest * SLOW_LIVES:
+        slow = fresh * (1 - np.exp(-lags / life)) * weights
+        (_, lasts, _), with_slow = nnls(np.column_stack([plain, slow]), variance * weights)
+        if with_slow < misfit:
+            misfit, walk = with_slow, lasts
     chance = 2 * variance[0] * np.sqrt(3 / counts[lags[0]])
-    if walk * design[-1, 1] < chance or len(lags) == 1:
-        write, walk = variance[0] / design[0, 0], 0.0
+    if walk * lasting[-1] < chance or len(lags) < 4:
+        walk = 0.0
+    write = max((variance[0] - walk * lasting[0]) / fresh[0], 0.0)
     return PulseNoise(
         float(np.sqrt(variance[0])), mean_step, float(np.sqrt(write)), float(np.sqrt(walk))
     )
