@@ -12,7 +12,10 @@ from aihwkit.simulator.tiles.analog import AnalogTile
 from numpy.typing import NDArray
 
 from crossbar.choices import check_choice
+from crossbar.device import pulsed_device
+from device_models import DeviceCard
 from device_models.card import BRANCHES
+from device_models.pulses import PulseData, Segment
 
 FloatArray = NDArray[np.float64]
 
@@ -54,6 +57,28 @@ def probe(
         tile.update(inputs, gradient)
         weights.append(_read(tile))
     return np.stack(weights)
+
+
+def measure_tile(card: DeviceCard, n_devices: int = 64, seed: int = 1) -> PulseData:
+    """The card's aihwkit tile measured like a device: every branch and field, as conductances.
+
+    Each branch starts where its curve starts and gets the card's number of pulses, with the
+    card's spreads. Every column of the tile is a device of the measurement.
+    """
+    segments = []
+    pulses = np.arange(card.n_pulses + 1.0)
+    for curve in card.curves:
+        device = pulsed_device(card, curve.field_G, construction_seed=seed)
+        start = card.conductance(curve.branch, 0, curve.field_G)
+        weights = probe(
+            device, curve.branch, card.n_pulses, float(device.scale.weight(start)), n_devices
+        )
+        readings = device.scale.conductance(weights)
+        segments += [
+            Segment(curve.branch, pulses, readings[:, i], str(i + 1), 1, curve.field_G)
+            for i in range(n_devices)
+        ]
+    return PulseData("conductance", card.conductance_unit, tuple(segments), card.name, card.sha256)
 
 
 def _read(tile: AnalogTile) -> FloatArray:

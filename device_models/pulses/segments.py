@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import median_filter
 
-from device_models.pulses.types import FloatArray
+from device_models.pulses.types import FloatArray, IntArray
 
 # A reversal returns at least this share of the range; drift and slow noise return less.
 REVERSAL_SHARES = np.geomspace(0.2, 0.6, 12)
@@ -57,7 +57,7 @@ def find_switches(values: FloatArray) -> list[int]:
     trace = scale_of(values)
     smooth, noise = _smoothed(trace)
     choices = _zigzags(smooth, _thresholds(smooth, noise))
-    return _refine(trace, _most_stable(choices))
+    return _on_period(trace, _refine(trace, _most_stable(choices)))
 
 
 def _smoothed(trace: FloatArray) -> tuple[FloatArray, float]:
@@ -138,6 +138,36 @@ def _refine(trace: FloatArray, turns: list[int]) -> list[int]:
         turn = low + _best_switch(trace[low : high + 1], n_shapes=24)
         turns.append(_to_extreme(trace, low, turn, high))
     return sorted(set(turns) - {0, trace.size - 1})
+
+
+def _on_period(trace: FloatArray, turns: list[int]) -> list[int]:
+    """Turns on the grid of a protocol that repeats itself, where most of them lie on one.
+
+    On a flat, noisy top a switch is only known to a few readings; that the next cycles have the
+    same length is better evidence. Turns stay where the readings contradict the grid.
+    """
+    if len(turns) < 4:
+        return turns
+    lengths = np.diff(turns)
+    typical = [_commonest(lengths[parity::2]) for parity in (0, 1)]
+    steps = np.array([typical[i % 2] for i in range(len(lengths))])
+    grid = np.concatenate([[0], np.cumsum(steps)])
+    grid += _commonest(np.array(turns) - grid)
+    moved = np.abs(grid - turns)
+    reach = max(2, min(typical) // 10)
+    if grid[0] <= 0 or grid[-1] >= trace.size - 1 or np.mean(moved == 0) < 0.5:
+        return turns
+    limit = max(4 * noise_of(trace), 0.03 * float(np.ptp(trace)))
+    if moved.max() > reach or np.any(np.abs(trace[grid] - trace[turns]) > limit):
+        return turns
+    return [int(turn) for turn in grid]
+
+
+def _commonest(values: IntArray) -> int:
+    """The most frequent value; of several the middle one."""
+    unique, counts = np.unique(values, return_counts=True)
+    best = unique[counts == counts.max()]
+    return int(best[len(best) // 2])
 
 
 def _to_extreme(trace: FloatArray, before: int, turn: int, after: int) -> int:
