@@ -58,7 +58,7 @@ def lookup_table(
     """Table of `card` at `field_G` [G] at percentiles between 0 and 100, exclusive, rising.
 
     Raises ValueError for a field outside the card's range, for percentiles that do not rise
-    between 0 and 100, and for fewer than two conductances.
+    between 0 and 100, for fewer than two conductances, and for changes that overflow.
     """
     probability = np.asarray(percentiles, dtype=float) / 100
     if probability.size == 0 or np.any(np.diff([0, *probability, 1]) <= 0):
@@ -71,7 +71,10 @@ def lookup_table(
     change = {}
     for branch in BRANCHES:
         step = step_size(card, branch, conductance, field_G)
-        change[branch] = step + np.outer(scatter, np.abs(step))
+        with np.errstate(over="ignore"):
+            change[branch] = step + np.outer(scatter, np.abs(step))
+        if not np.all(np.isfinite(change[branch])):
+            raise ValueError(f"the {branch} changes are out of the range of numbers")
     return LookupTable(conductance, probability, change)
 
 

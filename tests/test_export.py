@@ -479,6 +479,18 @@ def test_a_table_of_one_conductance_is_refused(card):
         lookup_table(card, n_conductances=1)
 
 
+def test_changes_that_overflow_are_refused():
+    card = neurosim_card((3.0, -3.0))
+    curves = tuple(
+        dataclasses.replace(
+            c, law=ExponentialMixture(c.law.offset * 1e307, (c.law.amplitudes[0] * 1e307,), (20.0,))
+        )
+        for c in card.curves
+    )
+    with pytest.raises(ValueError, match="out of the range of numbers"):
+        table_csv(dataclasses.replace(card, curves=curves, spread=Spread(step_c2c=1e4)))
+
+
 # The command
 
 
