@@ -1,8 +1,8 @@
 """Cards become aihwkit devices: the one place where siemens become weights.
 
-A card gives conductance against pulse number, G(n), for LTP and LTD. A pulse takes a device from
-g = G(n) to G(n + 1), so each branch is also a step as a function of the conductance. aihwkit's
-PiecewiseStep device takes exactly that, sampled on evenly spaced nodes of the weight range.
+A card gives conductance against pulse number, G(n), for LTP and LTD, and with it the step of one
+pulse as a function of the conductance (`device_models.steps`). aihwkit's PiecewiseStep device
+takes exactly that, sampled on evenly spaced nodes of the weight range.
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crossbar.choices import check_choice
 from device_models import DeviceCard, load_card
-from device_models.card import BRANCHES
+from device_models.steps import step_size
 
 FloatArray = NDArray[np.float64]
 
@@ -42,19 +42,6 @@ class WeightScale:
     def conductance(self, weight: ArrayLike) -> FloatArray:
         """Conductance in the card's unit of a weight [1], any shape."""
         return self.zero + self.half_range * np.asarray(weight, dtype=float)
-
-
-def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: float) -> FloatArray:
-    """Signed conductance change of one pulse at each `conductance`, in the card's unit.
-
-    Below or above the branch's own ends the step of that end is used.
-    """
-    check_choice("branch", branch, BRANCHES)
-    pulses = np.linspace(0, card.n_pulses, _GRID)
-    law_conductance = card.conductance(branch, pulses, field_G)
-    order = slice(None) if branch == "LTP" else slice(None, None, -1)
-    n = np.interp(np.asarray(conductance, dtype=float), law_conductance[order], pulses[order])
-    return card.conductance(branch, n + 1, field_G) - card.conductance(branch, n, field_G)
 
 
 def symmetry_point(card: DeviceCard, field_G: float = 0.0) -> float:

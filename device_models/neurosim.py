@@ -1,0 +1,322 @@
+"""Device cards as parameters of NeuroSim's analog synapse.
+
+NeuroSim (MLP+NeuroSim V3.0 `Cell.cpp` and `formula.cpp`, DNN+NeuroSim V2.1 `train.py`) draws each
+branch as one exponential between the ends of the conductance range,
+
+    G(P) = G_min + B (1 - exp(-P / A)),    B = (G_max - G_min) / (1 - exp(-P_max / A)).
+
+An LTP pulse raises P by one on the LTP curve, an LTD pulse lowers it by one on the LTD curve. With
+A > 0 the curve bends up from the straight line, with A < 0 down: LTP that saturates has a positive
+sign and LTD that falls fast at first a negative one.
+
+NeuroSim's users state a label instead of A, from -9 to 9, which its `getParamA` looks up. The
+900 numbers of that table follow one rule: the label is the largest distance of the normalised
+curve from the straight line, at a right angle to it, in units of 0.07 (`label_of_a`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+
+from device_models.card import BRANCHES, DeviceCard
+from device_models.plain_text import one_line
+
+FloatArray = NDArray[np.float64]
+
+SCHEMA = "fieldcrossbar.neurosim"
+SCHEMA_VERSION = 1
+DISTANCE_PER_LABEL = 0.07
+MAX_LABEL = 9.0
+LABELS_PER_UNIT = 100
+"""NeuroSim cuts labels off at 0.01, which moves a curve by at most 0.001 of the range."""
+
+MAX_PULSES = 1024
+"""Longer branches are compared at this many pulses, evenly spread, and at pulse 0."""
+
+POOR_FIT = 0.05
+"""Largest error over the conductance range from which the output calls the form unfit."""
+
+
+@dataclass(frozen=True)
+class NeuroSimBranch:
+    """One branch as NeuroSim draws it, and how far that is from the card.
+
+    `label`: NL_LTP or NL_LTD; `rms_error`, `max_error`: NeuroSim's curve less the card's at every
+    pulse, over the conductance range [1].
+    """
+
+    label: float
+    rms_error: float
+    max_error: float
+
+
+@dataclass(frozen=True)
+class NeuroSimParameters:
+    """What NeuroSim asks of a device; None for what the card cannot say.
+
+    Conductances [S]; `on_off_ratio` [1]; `n_levels`: pulses from one end of the range to the
+    other, NeuroSim's maxNumLevelLTP and maxNumLevelLTD; `sigma_c2c`: std that one pulse adds,
+    over the conductance range [1]; `sigma_d2d`: std of the labels over the devices [1];
+    voltages: magnitudes [V]; width of a write pulse [s].
+    """
+
+    ltp: NeuroSimBranch
+    ltd: NeuroSimBranch
+    n_levels: int
+    sigma_c2c: float
+    sigma_d2d: float
+    max_conductance_S: float | None = None
+    min_conductance_S: float | None = None
+    on_off_ratio: float | None = None
+    read_voltage_V: float | None = None
+    write_voltage_ltp_V: float | None = None
+    write_voltage_ltd_V: float | None = None
+    write_pulse_width_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def share(self, branch: str, pulses: ArrayLike) -> FloatArray:
+        """Share of the conductance range [1] after `pulses` pulses of `branch`, same shape."""
+        fitted = {"LTP": self.ltp, "LTD": self.ltd}[branch]
+        return normalised_curve(
+            a_of_label(fitted.label), _position(branch, np.asarray(pulses), self.n_levels)
+        )
+
+
+def label_of_a(a: ArrayLike) -> FloatArray:
+    """Nonlinearity label [1] of the normalised A = A / P_max [1], any shape but zero, signed.
+
+    The normalised curve is furthest from the straight line where its slope is 1, at
+    a ln(b / a) with b = 1 / (1 - exp(-1 / a)), and there it is b - a - a ln(b / a) above it.
+    """
+    size = np.abs(np.asarray(a, dtype=float))
+    b = -1 / np.expm1(-1 / size)
+    above = b - size - size * np.log(b / size)
+    return np.sign(a) * above / (math.sqrt(2) * DISTANCE_PER_LABEL)
+
+
+@cache
+def a_of_label(label: float) -> float:
+    """Normalised A [1] of a nonlinearity label, what NeuroSim's `getParamA` looks up.
+
+    Raises ValueError for a label outside of -9 to 9 or closer to 0 than 0.01, NeuroSim's smallest.
+    """
+    size = abs(label)
+    if not 1 / LABELS_PER_UNIT <= size <= MAX_LABEL:
+        raise ValueError(
+            f"a nonlinearity label has a size from {1 / LABELS_PER_UNIT:g} to {MAX_LABEL:g}, "
+            f"got {label:g}"
+        )
+    log_a = brentq(lambda x: float(label_of_a(math.exp(x))) - size, math.log(1e-3), math.log(1e3))
+    return math.copysign(math.exp(log_a), label)
+
+
+def normalised_curve(a: ArrayLike, position: ArrayLike) -> FloatArray:
+    """(G - G_min) / (G_max - G_min) at P / P_max = `position` from 0 to 1; shapes broadcast."""
+    a = np.asarray(a, dtype=float)
+    return np.expm1(-np.asarray(position) / a) / np.expm1(-1 / a)
+
+
+def fit_branch(position: ArrayLike, share: ArrayLike) -> NeuroSimBranch:
+    """Best branch for shares of the range (n,) at positions P / P_max (n,), least squares.
+
+    Every label that NeuroSim tells apart is tried, so the fit is the best there is.
+    """
+    labels, a = _all_labels()
+    error = normalised_curve(a[:, None], position) - np.asarray(share)
+    rms = np.sqrt(np.mean(error**2, axis=1))
+    best = int(np.argmin(rms))
+    return NeuroSimBranch(float(labels[best]), float(rms[best]), float(np.max(np.abs(error[best]))))
+
+
+def neurosim_parameters(card: DeviceCard, field_G: float = 0.0) -> NeuroSimParameters:
+    """Parameters of `card` at `field_G` [G] for NeuroSim.
+
+    `sigma_c2c` gives a walk through both branches the variance that the card's `step_c2c` gives.
+    `sigma_d2d` takes `step_d2d` as devices that are k times as fast, which divides A by k.
+    Raises ValueError for a field outside the card's range.
+    """
+    low, high = card.conductance_range(field_G)
+    pulses = np.unique(np.linspace(0, card.n_pulses, min(card.n_pulses, MAX_PULSES) + 1).round())
+    branches, steps = {}, []
+    for branch in BRANCHES:
+        share = (card.conductance(branch, pulses, field_G) - low) / (high - low)
+        branches[branch] = fit_branch(_position(branch, pulses, card.n_pulses), share)
+        after = (card.conductance(branch, pulses[:-1] + 1, field_G) - low) / (high - low)
+        steps.append(after - share[:-1])
+    ratio = high / low if low > 0 else math.inf
+    conditions = card.conditions
+    in_siemens = card.conductance_unit == "S"
+    return NeuroSimParameters(
+        ltp=branches["LTP"],
+        ltd=branches["LTD"],
+        n_levels=card.n_pulses,
+        sigma_c2c=card.spread.step_c2c * float(np.sqrt(np.mean(np.square(steps)))),
+        sigma_d2d=card.spread.step_d2d
+        * math.sqrt(sum(_label_per_log_a(b.label) ** 2 for b in branches.values()) / 2),
+        max_conductance_S=high if in_siemens else None,
+        min_conductance_S=low if in_siemens else None,
+        on_off_ratio=ratio if 0 < ratio < math.inf else None,
+        read_voltage_V=_magnitude(conditions, "read_voltage_V"),
+        write_voltage_ltp_V=_magnitude(conditions, "ltp_amplitude_V"),
+        write_voltage_ltd_V=_magnitude(conditions, "ltd_amplitude_V"),
+        write_pulse_width_s=_magnitude(conditions, "pulse_width_s"),
+        notes=tuple(_notes(card, branches, low)),
+    )
+
+
+def neurosim_json(card: DeviceCard, field_G: float = 0.0) -> str:
+    """The parameters with their origin as JSON, and as lines to paste into NeuroSim's source."""
+    p = neurosim_parameters(card, field_G)
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "card": {
+            "name": one_line(card.name),
+            "title": one_line(card.title),
+            "kind": card.kind,
+            "caveat": one_line(card.caveat),
+            "sha256": card.sha256,
+        },
+        "field_G": field_G,
+        "max_conductance_S": p.max_conductance_S,
+        "min_conductance_S": p.min_conductance_S,
+        "on_off_ratio": p.on_off_ratio,
+        "n_levels_ltp": p.n_levels,
+        "n_levels_ltd": p.n_levels,
+        "nl_ltp": p.ltp.label,
+        "nl_ltd": p.ltd.label,
+        "normalised_a_ltp": a_of_label(p.ltp.label),
+        "normalised_a_ltd": a_of_label(p.ltd.label),
+        "rms_error_ltp": p.ltp.rms_error,
+        "rms_error_ltd": p.ltd.rms_error,
+        "max_error_ltp": p.ltp.max_error,
+        "max_error_ltd": p.ltd.max_error,
+        "sigma_c2c": p.sigma_c2c,
+        "sigma_d2d": p.sigma_d2d,
+        "read_voltage_V": p.read_voltage_V,
+        "write_voltage_ltp_V": p.write_voltage_ltp_V,
+        "write_voltage_ltd_V": p.write_voltage_ltd_V,
+        "write_pulse_width_s": p.write_pulse_width_s,
+    }
+    content = {key: value for key, value in content.items() if value is not None}
+    content["notes"] = list(p.notes)
+    content["mlp_neurosim_cell_cpp"] = mlp_lines(card, field_G, p)
+    content["dnn_neurosim_train_py"] = dnn_lines(card, field_G, p)
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def mlp_lines(card: DeviceCard, field_G: float, parameters: NeuroSimParameters) -> list[str]:
+    """Lines for the constructor of RealDevice in `Cell.cpp` of MLP+NeuroSim, C++."""
+    p = parameters
+    values = (
+        ("maxConductance", p.max_conductance_S, "S"),
+        ("minConductance", p.min_conductance_S, "S"),
+        ("maxNumLevelLTP", p.n_levels, "pulses"),
+        ("maxNumLevelLTD", p.n_levels, "pulses"),
+        ("NL_LTP", p.ltp.label, f"RMS error {p.ltp.rms_error:.2%} of the range"),
+        ("NL_LTD", p.ltd.label, f"RMS error {p.ltd.rms_error:.2%} of the range"),
+        ("sigmaDtoD", p.sigma_d2d, "std of the labels"),
+        ("readVoltage", p.read_voltage_V, "V"),
+        ("writeVoltageLTP", p.write_voltage_ltp_V, "V"),
+        ("writeVoltageLTD", p.write_voltage_ltd_V, "V"),
+        ("writePulseWidthLTP", p.write_pulse_width_s, "s"),
+        ("writePulseWidthLTD", p.write_pulse_width_s, "s"),
+    )
+    lines = [f"// {_origin(card, field_G)}"]
+    lines += [
+        f"{name} = {value:.10g};  // {what}" for name, value, what in values if value is not None
+    ]
+    lines.append(f"sigmaCtoC = {p.sigma_c2c:.10g} * (maxConductance - minConductance);")
+    return lines
+
+
+def dnn_lines(card: DeviceCard, field_G: float, parameters: NeuroSimParameters) -> list[str]:
+    """Lines for the arguments in `train.py` of DNN+NeuroSim V2.1, Python."""
+    p = parameters
+    values = (
+        ("onoffratio", p.on_off_ratio),
+        ("max_level", p.n_levels),
+        ("nonlinearityLTP", p.ltp.label),
+        ("nonlinearityLTD", p.ltd.label),
+        ("c2cVari", p.sigma_c2c),
+        ("d2dVari", p.sigma_d2d),
+    )
+    return [f"# {_origin(card, field_G)}"] + [
+        f"args.{name} = {value:.10g}" for name, value in values if value is not None
+    ]
+
+
+def _notes(card: DeviceCard, branches: Mapping[str, NeuroSimBranch], low: float) -> list[str]:
+    """What a reader has to know about these parameters, one sentence or two each."""
+    notes = [
+        f"{branch}: one exponential is within {b.max_error:.1%} of the card's curve, "
+        f"RMS {b.rms_error:.1%}, over the conductance range."
+        + (" It does not describe this branch well." if b.max_error > POOR_FIT else "")
+        for branch, b in branches.items()
+    ]
+    if card.conductance_unit != "S":
+        notes.append(
+            "The card is in arbitrary units: there are no absolute conductances to give, and the "
+            "on/off ratio is as good as the zero of that unit."
+        )
+    if low <= 0:
+        notes.append("The lower end of the range is not above zero: there is no on/off ratio.")
+    spread = card.spread
+    if spread.write_noise:
+        notes.append(
+            f"NeuroSim has no noise that is drawn anew with every pulse without adding up: the "
+            f"card's write noise, {spread.write_noise:g} of half the range, is left out."
+        )
+    if spread.range_d2d:
+        notes.append(
+            f"sigma_d2d varies the labels alone; the card's spread of the ends of the range, "
+            f"{spread.range_d2d:g} of half the range, is left out (maxConductanceVar and "
+            f"minConductanceVar in MLP+NeuroSim)."
+        )
+    return notes
+
+
+def _origin(card: DeviceCard, field_G: float) -> str:
+    """One line that says where numbers come from, safe behind // and #."""
+    name = one_line(card.name).replace("\\", "/")
+    return f"card {name} ({card.kind}), {field_G:g} G, sha256 {card.sha256[:16]}"
+
+
+def _position(branch: str, pulses: FloatArray, n_pulses: int) -> FloatArray:
+    """P / P_max after `pulses` pulses from the branch's own start."""
+    return pulses / n_pulses if branch == "LTP" else 1 - pulses / n_pulses
+
+
+@cache
+def _all_labels() -> tuple[FloatArray, FloatArray]:
+    """Every label NeuroSim tells apart, and its normalised A; 2 x 900 each."""
+    size = np.arange(1, round(MAX_LABEL * LABELS_PER_UNIT) + 1) / LABELS_PER_UNIT
+    labels = np.concatenate([-size[::-1], size])
+    return labels, np.array([a_of_label(float(label)) for label in labels])
+
+
+def _label_per_log_a(label: float) -> float:
+    """Change of the label per relative change of A, central difference."""
+    a, h = a_of_label(label), 1e-4
+    return float(label_of_a(a * (1 + h)) - label_of_a(a * (1 - h))) / (2 * h)
+
+
+def _magnitude(conditions: Mapping[str, Any], key: str) -> float | None:
+    """Size of a condition; None where the card does not state it as a number other than 0."""
+    value = conditions.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        size = abs(float(value))
+    except OverflowError:
+        return None
+    return size if 0 < size < math.inf else None
