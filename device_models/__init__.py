@@ -5,14 +5,22 @@ Everything here is numpy and scipy: no torch, no aihwkit, no plotting.
 
 from device_models.card import CardError, DeviceCard, list_cards, load_card
 from device_models.curves import ExponentialMixture
+from device_models.fit import CardFit, FitError, fit_card
 from device_models.memristor import Memristor, MemristorParameters
+from device_models.pulses import PulseData, PulseDataError, read_pulses
 
 __all__ = [
     "CardError",
+    "CardFit",
     "DeviceCard",
     "ExponentialMixture",
+    "FitError",
     "Memristor",
     "MemristorParameters",
+    "PulseData",
+    "PulseDataError",
+    "fit_card",
     "list_cards",
     "load_card",
+    "read_pulses",
 ]

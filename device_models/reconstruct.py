@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from device_models.card import Curve, DeviceCard, Spread
 from device_models.curves import ExponentialMixture
-from device_models.fit.mixture import fit_exponential_mixture, project_exponential_mixture
+from device_models.fit.laws import CANDIDATES, Points, fit_law
+from device_models.fit.mixture import project_exponential_mixture
 from device_models.magnetics import CO, LSMO
 from device_models.memristor import SOURCES, Memristor, MemristorParameters, resistance_ohm
 
@@ -30,7 +31,7 @@ PULSE_WIDTH_S = 0.010
 N_PULSES = 64
 """64 pulses a branch: stated for Fig. 2 (E8), assumed for Fig. 3."""
 
-MIXTURE_ORDER = 3
+MIXTURE = "exponential_mixture_3"
 TAU_DIGITS, AMPLITUDE_DIGITS = 4, 7
 
 CAVEAT = (
@@ -67,7 +68,11 @@ def reconstruct_card(parameters: MemristorParameters | None = None) -> DeviceCar
     pulses = np.arange(N_PULSES + 1.0)
     curves = []
     for (branch, field_G), response in responses.items():
-        best = fit_exponential_mixture(pulses, response, MIXTURE_ORDER)
+        # Relative weights: the same curve must be right as resistance and as conductance.
+        points = Points(pulses, response, response**-2)
+        direction = 1.0 if branch == "LTD" else -1.0
+        best = fit_law(CANDIDATES[MIXTURE], points, direction).law
+        assert isinstance(best, ExponentialMixture)
         law = _reproducible(best, pulses, response)
         error = law(pulses) / response - 1
         fit = {
@@ -135,7 +140,7 @@ def _reproducible(
     Optimisers end at 1e-7 from each other under different libraries; amplitudes for given time
     constants do not, so that these digits are the same everywhere.
     """
-    tau = [_digits(t, TAU_DIGITS) for t in law.tau_pulses]
+    tau = [_digits(t, TAU_DIGITS) for t in sorted(law.tau_pulses)]
     fitted = project_exponential_mixture(pulses, response, tau)
     amplitudes = tuple(_digits(a, AMPLITUDE_DIGITS) for a in fitted.amplitudes)
     return ExponentialMixture(_digits(fitted.offset, AMPLITUDE_DIGITS), amplitudes, tuple(tau))

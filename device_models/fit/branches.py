@@ -43,7 +43,7 @@ class Branch:
     `pulses`, `values`, `weights` and `cluster` have shape (n,); `cluster` numbers the (device,
     cycle) a reading comes from, `clusters` names them. `weights` are inverse variances up to a
     factor, from the noise found at each level and less for outliers, of which `n_outliers` count
-    for less than half.
+    for less than half. `noise_growth`: largest over smallest noise along the response.
     """
 
     branch: str
@@ -55,6 +55,7 @@ class Branch:
     cluster: IntArray
     clusters: tuple[tuple[str, int], ...]
     n_outliers: int = 0
+    noise_growth: float = 1.0
 
     @property
     def name(self) -> str:
@@ -174,7 +175,7 @@ def _branch(branch: str, field_G: float, segments: Sequence[Segment], data: Puls
     clusters = tuple(dict.fromkeys((s.device, s.cycle) for s in segments))
     number = {c: i for i, c in enumerate(clusters)}
     cluster = np.concatenate([np.full(s.values.size, number[s.device, s.cycle]) for s in segments])
-    weights, outliers = np.ones_like(values), 0
+    weights, outliers, growth = np.ones_like(values), 0, 1.0
     for _ in range(2):
         draft = Branch(branch, field_G, tuple(segments), pulses, values, weights, cluster, clusters)
         _check_direction(draft, data.source)
@@ -182,8 +183,18 @@ def _branch(branch: str, field_G: float, segments: Sequence[Segment], data: Puls
         levels = np.sqrt(level_weights(values - fitted, fitted))
         robust = robust_weights(levels * (values - fitted), float(np.ptp(levels * values)))
         weights, outliers = levels**2 * robust, int(np.sum(robust < 0.5))
+        growth = float(levels.max() / levels.min())
     return Branch(
-        branch, field_G, tuple(segments), pulses, values, weights, cluster, clusters, outliers
+        branch,
+        field_G,
+        tuple(segments),
+        pulses,
+        values,
+        weights,
+        cluster,
+        clusters,
+        outliers,
+        growth,
     )
 
 

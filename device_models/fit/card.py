@@ -35,6 +35,8 @@ FEW_DEVICES = 8
 UNIDENTIFIED = 1.0
 """A standard error of a logarithm above this leaves the parameter open by more than a factor 7."""
 
+NOISE_GROWTH = 5.0
+SMALL_MISFIT = 1e-3
 DIGITS = 10
 
 
@@ -263,19 +265,40 @@ def _findings(
             )
         if branch.n_outliers:
             lines.append(f"{branch.name}: {branch.n_outliers} outliers count for less")
-        residual = np.sqrt(branch.weights) * (branch.values - law(branch.pulses))
-        rho = autocorrelation(residual)
-        if rho > 0.3 and len(residual) > 30:
+        if branch.noise_growth > NOISE_GROWTH and len({d for d, _ in branch.clusters}) == 1:
             lines.append(
-                f"{branch.name}: residuals follow each other (correlation {rho:.2f}): slow noise "
-                f"or a shape the law does not have; the errors allow for it"
+                f"{branch.name}: the noise grows {branch.noise_growth:.0f}-fold with the "
+                f"conductance; a tile has the same write noise at every weight"
+            )
+        points = branch.points()
+        residual = points.values - law(points.pulses)
+        rho = autocorrelation(residual)
+        misfit = float(np.sqrt(np.mean(residual**2)) / np.ptp(law(points.pulses)))
+        if rho > 0.3 and len(residual) > 30 and misfit > SMALL_MISFIT:
+            lines.append(
+                f"{branch.name}: mean residuals follow each other (correlation {rho:.2f}): slow "
+                f"noise, or a shape the law does not have"
             )
     devices = {d for b in branches for d, _ in b.clusters}
     if 1 < len(devices) < FEW_DEVICES:
         lines.append(f"device-to-device spread from {len(devices)} devices only")
     if joint is None and len({b.field_G for b in branches}) >= 3:
         lines.append("fields fitted one by one: no single p_AP(H) explains them better")
-    return lines
+    return _gathered(lines)
+
+
+def _gathered(lines: Sequence[str]) -> list[str]:
+    """Findings that differ only in the field, said once."""
+    kinds: dict[str, list[str]] = {}
+    for line in lines:
+        branch = re.match(r"(LTP|LTD) at \S+ G: ", line)
+        rest = line[branch.end() :] if branch else line
+        kind = f"{branch[1] if branch else ''} {re.sub(r'[0-9.]+', '#', rest)}"
+        kinds.setdefault(kind, []).append(line)
+    return [
+        own[0] if len(own) == 1 else f"{own[0]} (and at {len(own) - 1} more fields)"
+        for own in kinds.values()
+    ]
 
 
 def _quality(branch: Branch, law: Law, noise: PulseNoise, half_range: float) -> dict[str, Any]:

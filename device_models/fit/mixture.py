@@ -1,8 +1,7 @@
-"""Exponential mixtures: fitted to responses, and in place of any other law."""
+"""Exponential mixtures for given time constants, and in place of any other law."""
 
 from __future__ import annotations
 
-import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
@@ -10,45 +9,6 @@ from scipy.optimize import nnls
 from device_models.curves import ExponentialMixture, Response
 
 FloatArray = NDArray[np.float64]
-
-
-def fit_exponential_mixture(
-    pulses: ArrayLike, response: ArrayLike, order: int = 3
-) -> ExponentialMixture:
-    """Monotone mixture of `order` exponentials that fits `response` with relative weights.
-
-    `pulses`, `response`: one dimension, same length; the response must not be zero. The time
-    constants are searched (lmfit), offset and amplitudes follow from them by non-negative least
-    squares, so that the curve keeps the direction of the data.
-    """
-    n = np.asarray(pulses, dtype=float)
-    y = np.asarray(response, dtype=float)
-    if n.shape != y.shape or n.ndim != 1 or len(n) < 2 * order + 2:
-        raise ValueError(
-            f"an exponential mixture of order {order} needs two equally long rows of at least "
-            f"{2 * order + 2} numbers, got shapes {n.shape} and {y.shape}"
-        )
-    parameters = lmfit.Parameters()
-    for k, start in enumerate(np.geomspace(np.ptp(n) / 30, np.ptp(n) / 2, order)):
-        parameters.add(f"log_tau_{k}", value=np.log(start), min=np.log(0.2), max=np.log(1e4))
-
-    def residual(p: lmfit.Parameters) -> FloatArray:
-        tau = np.exp([p[f"log_tau_{k}"].value for k in range(order)])
-        return (project_exponential_mixture(n, y, tau)(n) - y) / y
-
-    # Central differences and tight limits: the optimum is then the same to about 1e-7 under
-    # every linear algebra library, which is what makes cards reproducible.
-    best = lmfit.minimize(
-        residual,
-        parameters,
-        method="least_squares",
-        jac="3-point",
-        xtol=1e-15,
-        ftol=1e-15,
-        gtol=1e-15,
-    )
-    tau = np.exp([best.params[f"log_tau_{k}"].value for k in range(order)])
-    return project_exponential_mixture(n, y, np.sort(tau))
 
 
 def project_exponential_mixture(

@@ -51,7 +51,8 @@ def draw_fit(fit: CardFit, checks: list[TileCheck]) -> Figure:
             axes.grid(alpha=0.3)
             axes.tick_params(labelsize=8)
         top.legend(fontsize=7, ncols=2 if len(fit.card.fields_G) > 3 else 1)
-        steps.legend(fontsize=7)
+        if len(fit.card.fields_G) == 1:
+            steps.legend(fontsize=7)
     _text(figure.add_subplot(grid[3, :]), fit)
     return figure
 
