@@ -13,6 +13,11 @@ from experiments.data import DataError, load_fashion_mnist
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--real-data DIR`: folder with measurements that are not part of the project."""
+    parser.addoption("--real-data", default=None, help="folder with measured data (gong_et_al.csv)")
+
+
 @pytest.fixture(scope="session")
 def card() -> DeviceCard:
     """The reconstructed card of the paper's device."""

@@ -215,13 +215,14 @@ def _check_direction(branch: Branch, source: str) -> None:
 
 
 def _pilot(points: Points, direction: float) -> Law:
-    name = "monotone_spline_8" if len(points.pulses) >= 12 else "exponential_mixture_1"
-    # The start of a spline is its optimum already: a linear problem with signs.
-    return (
-        CANDIDATES[name].starts(points, direction)[0]
-        if "spline" in name
-        else (fit_law(CANDIDATES[name], points, direction).law)
-    )
+    """Shape-free where there are pulse numbers enough, one exponential otherwise.
+
+    The start of a spline is its optimum already: a linear problem with signs.
+    """
+    for name in ("monotone_spline_14", "monotone_spline_8"):
+        if len(points.pulses) >= 2 * CANDIDATES[name].n_theta:
+            return CANDIDATES[name].starts(points, direction)[0]
+    return fit_law(CANDIDATES["exponential_mixture_1"], points, direction).law
 
 
 def _one_pulse(segments: list[Segment]) -> tuple[Pulse, list[Segment], list[Pulse]]:

@@ -20,13 +20,11 @@ from scipy.optimize import least_squares, nnls
 from device_models.curves import ExponentialMixture, Law, MonotoneSpline, spline_design
 from device_models.fit.branches import Branch
 from device_models.fit.laws import PRIOR_LOG_STD, Fit
+from device_models.fit.select import MIN_FIELDS
 from device_models.fit.solver import Solution, are_correlated, covariance
 from device_models.magnetics import Layer, antiparallel_fraction
 
 FloatArray = NDArray[np.float64]
-
-MIN_FIELDS = 5
-"""Four magnetic parameters need more fields than that."""
 
 MAGNETIC = ("coercivity_soft_G", "coercivity_hard_G", "width_soft_G", "width_hard_G")
 

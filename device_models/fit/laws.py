@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.optimize import isotonic_regression, nnls
 
 from device_models.curves import (
     ExponentialMixture,
@@ -32,6 +32,7 @@ PRIOR_LOG_STD = 3.0
 
 PRIOR_EXPONENT_STD = 2.0
 SPLINE_INTERVALS = (4, 8, 14)
+LEAST_SPACING = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,8 +210,7 @@ def _line(x: FloatArray, points: Points) -> tuple[float, float, float]:
 def _spline_starts(intervals: int) -> Callable[[Points, float], list[Law]]:
     def starts(points: Points, direction: float) -> list[Law]:
         n, y, w = points.pulses, points.values, np.sqrt(points.weights)
-        # Denser at the start, where responses are steep.
-        knots = n[0] + (n[-1] - n[0]) * np.linspace(0, 1, intervals + 1) ** 2
+        knots = _knots(points, direction, intervals)
         columns = direction * spline_design(knots, n)
         ones = np.ones((len(n), 1))
         solution, _ = nnls(np.hstack([ones, -ones, columns]) * w[:, None], y * w)
@@ -220,6 +220,23 @@ def _spline_starts(intervals: int) -> Callable[[Points, float], list[Law]]:
         return [MonotoneSpline(float(solution[0] - solution[1]), tuple(increments), tuple(knots))]
 
     return starts
+
+
+def _knots(points: Points, direction: float, intervals: int) -> FloatArray:
+    """Breakpoints (intervals + 1,) where the response moves, and more at the start than later.
+
+    Equal steps of half the square root of the pulse number, half the rise that is done.
+    """
+    n, y = points.pulses, points.values
+    rise = isotonic_regression(direction * y, weights=points.weights).x
+    done = (rise - rise[0]) / (float(np.ptp(rise)) or 1.0)
+    time = (n - n[0]) / (n[-1] - n[0])
+    knots = np.interp(np.linspace(0, 1, intervals + 1), (np.sqrt(time) + done) / 2, n)
+    knots[[0, -1]] = n[0], n[-1]
+    # No two knots closer than a share of an even spacing.
+    least = LEAST_SPACING * (n[-1] - n[0]) / intervals
+    knots = np.maximum.accumulate(knots + least * np.arange(intervals + 1))
+    return n[0] + (knots - knots[0]) * (n[-1] - n[0]) / (knots[-1] - knots[0])
 
 
 CANDIDATES: dict[str, Candidate] = {

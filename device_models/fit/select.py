@@ -26,10 +26,14 @@ SPLINE_AICC = 10.0
 
 
 EQUAL_ERROR = 0.01
-"""Held-out errors this close, or within one standard error of their difference, are equal."""
+"""Held-out errors this close, or within two standard errors of their difference, are equal."""
 
 SPLINE_ERROR = 1.05
 """The same for held-out errors: a formula this much worse is still the better description."""
+
+
+MIN_FIELDS = 5
+"""Fields from which on one model for all of them is tried: it has four magnetic parameters."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
     has not seen, over the best's).
     """
     names = [law] if law != "auto" else list(CANDIDATES)
+    if law == "auto" and len(branches) >= MIN_FIELDS:
+        # A field mixes two curves, and only these forms stay what they are when mixed.
+        names = [n for n in names if n.startswith(("exponential_mixture", "monotone_spline"))]
     fewest = min(len(b.points().pulses) for b in branches)
     allowed = [CANDIDATES[n] for n in names if CANDIDATES[n].n_theta < fewest or law != "auto"]
     fits = {c.name: tuple(fit_law(c, b.points(), b.direction) for b in branches) for c in allowed}
@@ -112,7 +119,7 @@ def _held_out(
     floor = 1e-26 * max(float(np.abs(b.values).max()) for b in branches) ** 2
     for candidate in allowed:
         worse = table[candidate.name] - table[best]
-        doubt = worse.std(ddof=1) / np.sqrt(len(worse)) if len(worse) > 1 else 0.0
+        doubt = 2 * worse.std(ddof=1) / np.sqrt(len(worse)) if len(worse) > 1 else 0.0
         if worse.mean() <= max(doubt, floor, EQUAL_ERROR * means[best]):
             chosen = candidate.name
             break

@@ -19,6 +19,8 @@ Model = Callable[[FloatArray], FloatArray]
 
 TOLERANCE = 1e-15
 MAX_EVALUATIONS = 400
+POLISH = 8
+LARGEST_POLISH = 1e-5
 BAND = 12
 """Longest autocorrelation of residuals that is looked for, as a root of the number of readings."""
 
@@ -79,9 +81,32 @@ def solve(
         start = np.clip(start, low, high)
         theta = least_squares(residual, start, method="trf", bounds=(low, high), **settings).x
     if jacobian:
+        if not quick and np.all((low < theta) & (theta < high)):
+            theta = _polished(theta, residual, weighted)
         return Solution(theta, residual(theta), weighted(theta))
     final = least_squares(residual, theta, jac="3-point", method="lm", max_nfev=1)
     return Solution(theta, residual(theta), final.jac)
+
+
+def _polished(theta: FloatArray, residual: Model, weighted: Model) -> FloatArray:
+    """Gauss-Newton steps from an optimum, as long as each is much smaller than the one before.
+
+    A search that watches the cost stops at half the digits, where the cost stands still; the
+    step does not.
+    """
+    last = np.inf
+    for _ in range(POLISH):
+        columns = weighted(theta)
+        scale = np.linalg.norm(columns, axis=0)
+        if not np.all(scale > 0):
+            return theta
+        step = np.linalg.lstsq(columns / scale, -residual(theta), rcond=None)[0] / scale
+        size = float(np.max(np.abs(step) / np.maximum(np.abs(theta), 1e-300)))
+        # The first may be no larger than what a search leaves: else the optimum is elsewhere.
+        if not size < min(last / 4, LARGEST_POLISH):
+            return theta
+        theta, last = theta + step, size
+    return theta
 
 
 def covariance(

@@ -15,14 +15,16 @@ from device_models.fit.branches import Branch
 FloatArray = NDArray[np.float64]
 
 N_LAGS = 12
+N_STRETCHES = 4
+MIN_LAGS = 4
+PROOF = 9.0
+"""Gain in the squared misfit that slow noise, or noise that stays, has to bring."""
+
 LONGEST_SHARE = 0.25
 """Pulses over which noise is followed, as a share of the branch."""
 
 SLOW_LIVES = np.array([1 / 40, 1 / 20, 1 / 8])
 """Lives of slow noise that are tried, over the longest stretch followed."""
-
-SLOW_GAIN = 0.5
-"""Slow noise is assumed where it halves the misfit: a walk alone looks much the same."""
 
 LEAST_STEP = 1e-3
 LARGEST_RATIO = 3.0
@@ -55,9 +57,9 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
     device far further than it goes.
     """
     longest = max(int(branch.pulses.max() * LONGEST_SHARE), 1)
-    tried = np.unique(np.geomspace(1, longest, N_LAGS).astype(int))
-    squares, counts = np.zeros(longest + 1), np.zeros(longest + 1)
-    grown, renewed = np.zeros(longest + 1), np.zeros(longest + 1)
+    lags = np.unique(np.geomspace(1, longest, N_LAGS).astype(int))
+    # Sums over [lag, stretch of the branch]: squares, their number, and what multiplies the parts.
+    squares, counts, fresh, lasting = np.zeros((4, len(lags), N_STRETCHES))
     steps = []
     for cluster, law in enumerate(laws):
         own = branch.cluster == cluster
@@ -69,37 +71,61 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
         # Where the curve stands still nothing is known of how a deviation moves.
         step = np.maximum(step, LEAST_STEP * np.sqrt(np.mean(step**2)) + np.finfo(float).tiny)
         falls = np.concatenate([[0.0], np.cumsum((step[:-1] / step[1:]) ** 2)])
-        for k in tried[tried < len(n)]:
+        stretch = np.minimum(N_STRETCHES * np.arange(len(n)) // len(n), N_STRETCHES - 1)
+        for i, k in enumerate(lags[lags < len(n)]):
             near = n[k:] - n[:-k] == k
-            ratio = np.minimum(step[k:] / step[:-k], LARGEST_RATIO)[near]
-            left = residual[k:][near] - ratio * residual[:-k][near]
-            squares[k] += left @ left
-            counts[k] += len(left)
-            renewed[k] += np.sum(1 + ratio**2)
-            grown[k] += np.sum((step[k:] ** 2 * (falls[k:] - falls[:-k]))[near])
+            ratio = np.minimum(step[k:] / step[:-k], LARGEST_RATIO)
+            left = residual[k:] - ratio * residual[:-k]
+            for table, values in (
+                (squares, left**2),
+                (counts, np.ones(len(left))),
+                (fresh, 1 + ratio**2),
+                (lasting, step[k:] ** 2 * (falls[k:] - falls[:-k])),
+            ):
+                np.add.at(table[i], stretch[:-k][near], values[near])
     mean_step = float(np.sqrt(np.mean(np.concatenate(steps) ** 2)))
-    lags = np.flatnonzero(counts)
-    if len(lags) == 0 or not squares[lags].any():
+    if not squares[0].any():
         return PulseNoise(0.0, mean_step, 0.0, 0.0)
-    variance = squares[lags] / counts[lags]
-    fresh, lasting = renewed[lags] / counts[lags], grown[lags] / counts[lags]
-    # The first lag is what a step shows: the parts must add up to it.
-    weights = np.where(lags == lags[0], 30.0, 1.0) / variance[0]
-    plain = np.stack([fresh, lasting], 1) * weights[:, None]
-    (_, walk), misfit = nnls(plain, variance * weights)
-    misfit *= SLOW_GAIN
-    for life in longest * SLOW_LIVES:
-        slow = fresh * (1 - np.exp(-lags / life)) * weights
-        (_, lasts, _), with_slow = nnls(np.column_stack([plain, slow]), variance * weights)
-        if with_slow < misfit:
-            misfit, walk = with_slow, lasts
-    chance = 2 * variance[0] * np.sqrt(3 / counts[lags[0]])
-    if walk * lasting[-1] < chance or len(lags) < 4:
-        walk = 0.0
-    write = max((variance[0] - walk * lasting[0]) / fresh[0], 0.0)
+    variance = squares[0].sum() / counts[0].sum()
+    walk = _lasting_part(lags, squares, counts, fresh, lasting)
+    # What a step shows from one reading to the next is kept as it is: the parts add up to it.
+    write = (squares[0].sum() - walk * lasting[0].sum()) / fresh[0].sum()
     return PulseNoise(
-        float(np.sqrt(variance[0])), mean_step, float(np.sqrt(write)), float(np.sqrt(walk))
+        float(np.sqrt(variance)), mean_step, float(np.sqrt(max(write, 0.0))), float(np.sqrt(walk))
     )
+
+
+def _lasting_part(
+    lags: NDArray[np.int64],
+    squares: FloatArray,
+    counts: FloatArray,
+    fresh: FloatArray,
+    lasting: FloatArray,
+) -> float:
+    """Square of the relative noise that stays, from sums over [lag, stretch]; 0 without proof."""
+    there = counts > 0
+    if np.sum(there.any(axis=1)) < MIN_LAGS:
+        return 0.0
+    count = counts[there]
+    variance = squares[there] / count
+    rows = np.stack([fresh[there], lasting[there]], 1) / count[:, None]
+    # A mean square of n draws is known to sqrt(2 / n) of itself; long lags share their draws.
+    lag = np.broadcast_to(lags[:, None], counts.shape)[there]
+    error = (variance + squares.sum() / counts.sum() * 1e-2) * np.sqrt(2 * lag / count)
+    weights = 1 / np.maximum(error, np.finfo(float).tiny)
+    rows, target = rows * weights[:, None], variance * weights
+    (_, walk), misfit = nnls(rows, target)
+    _, without = nnls(rows[:, :1], target)
+    clear = PROOF * max(misfit**2 / len(target), 1.0)
+    best = misfit**2 - clear
+    for life in lags[-1] * SLOW_LIVES:
+        slow = rows[:, 0] * (1 - np.exp(-lag / life))
+        (_, lasts, _), with_slow = nnls(np.column_stack([rows, slow]), target)
+        if with_slow**2 < best:
+            best, walk = with_slow**2, lasts
+            _, without = nnls(np.column_stack([rows[:, 0], slow]), target)
+            misfit = with_slow
+    return float(walk) if without**2 - misfit**2 > clear else 0.0
 
 
 def device_covariance(theta: FloatArray, fit_covariance: FloatArray) -> FloatArray:
