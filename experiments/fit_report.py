@@ -104,7 +104,7 @@ def parameter_lines(fit: CardFit, index: int) -> list[str]:
             unit += " per pulse"
         elif name == "exponent":
             unit = ""
-        lines.append(f"{name} = {value:.4g}{unit} ({low:.3g} to {high:.3g})")
+        lines.append(f"{name} = {value:.4g}{unit} ({low:.4g} to {high:.4g})")
     if curve.law.name == "monotone_spline":
         return [lines[0], f"{len(lines) - 1} increments with their covariance in the card"]
     return lines

@@ -32,7 +32,7 @@ from device_models.files import write_atomically
 NOT_IDENTITY = ("store", "resume", "overwrite", "threads", "accelerator")
 """Settings that do not change what a run computes."""
 
-PACKAGES = ("aihwkit", "torch", "torchvision", "numpy", "scipy", "lmfit", "hydra-core")
+PACKAGES = ("aihwkit", "torch", "torchvision", "numpy", "scipy", "hydra-core")
 
 
 class StoreError(RuntimeError):
@@ -147,14 +147,21 @@ def provenance(card_sha256: str) -> dict[str, Any]:
     """Versions, machine, card and git state of this process."""
     return {
         "command": ["python", "-m", "experiments.train", *sys.argv[1:]],
+        **machine(),
+        "card_sha256": card_sha256,
+        "git": _git_state(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Versions, cores and threads of this process."""
+    return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu_count": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "packages": {name: version(name) for name in PACKAGES},
-        "card_sha256": card_sha256,
-        "git": _git_state(),
     }
 
 

@@ -16,7 +16,7 @@ from device_models.curves import Law
 from device_models.fit.branches import Branch, FitError, select_branches
 from device_models.fit.joint import MAGNETIC, JointFit, fit_jointly
 from device_models.fit.laws import CANDIDATES, Fit, prior_std, refit
-from device_models.fit.select import Choice, choose_law
+from device_models.fit.select import MIN_FIELDS, Choice, choose_law
 from device_models.fit.solver import autocorrelation
 from device_models.fit.spread import PulseNoise, device_covariance, pulse_noise
 from device_models.fit.uncertainty import (
@@ -264,7 +264,8 @@ def _findings(
                 f"{n_pulses} as an extrapolation"
             )
         if branch.n_outliers:
-            lines.append(f"{branch.name}: {branch.n_outliers} outliers count for less")
+            verb = "outlier counts" if branch.n_outliers == 1 else "outliers count"
+            lines.append(f"{branch.name}: {branch.n_outliers} {verb} for less")
         if branch.noise_growth > NOISE_GROWTH and len({d for d, _ in branch.clusters}) == 1:
             lines.append(
                 f"{branch.name}: the noise grows {branch.noise_growth:.0f}-fold with the "
@@ -282,7 +283,7 @@ def _findings(
     devices = {d for b in branches for d, _ in b.clusters}
     if 1 < len(devices) < FEW_DEVICES:
         lines.append(f"device-to-device spread from {len(devices)} devices only")
-    if joint is None and len({b.field_G for b in branches}) >= 3:
+    if joint is None and len({b.field_G for b in branches}) >= MIN_FIELDS:
         lines.append("fields fitted one by one: no single p_AP(H) explains them better")
     return _gathered(lines)
 
@@ -308,7 +309,7 @@ def _quality(branch: Branch, law: Law, noise: PulseNoise, half_range: float) -> 
     mean = float(np.sqrt(np.mean((law(points.pulses) - points.values) ** 2)))
     return {
         "n_readings": len(residual),
-        "n_cycles": len(branch.clusters),
+        "n_segments": len(branch.clusters),
         "rmse_over_range": _rounded(rmse / (2 * half_range)),
         "rmse_of_mean_over_range": _rounded(mean / (2 * half_range)),
         "step_std_over_mean_step": _rounded(noise.step_std / noise.mean_step),
@@ -348,7 +349,7 @@ def _source(
         "data_sha256": data.sha256,
         "n_readings": sum(len(b.values) for b in branches),
         "n_devices": len({d for b in branches for d, _ in b.clusters}),
-        "n_cycles": max(len(b.clusters) for b in branches),
+        "n_cycles": len({cycle for b in branches for _, cycle in b.clusters}),
         "law_choice": {
             branch: {
                 "criterion": choice.criterion,

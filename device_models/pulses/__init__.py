@@ -14,12 +14,11 @@ from pathlib import Path
 from device_models.pulses.checks import check_segments
 from device_models.pulses.layouts import find_segments
 from device_models.pulses.quantity import measure, unit_option
-from device_models.pulses.records import Given
 from device_models.pulses.roles import LAYOUTS, assign_roles
 from device_models.pulses.sheets import read_sheet_table
 from device_models.pulses.tables import MAX_BYTES, Table
 from device_models.pulses.text import DELIMITERS, read_text_table
-from device_models.pulses.types import PulseData, PulseDataError, Segment, show
+from device_models.pulses.types import Labels, PulseData, PulseDataError, Segment, show
 
 __all__ = ["PulseData", "PulseDataError", "Segment", "read_pulses"]
 
@@ -66,8 +65,13 @@ def read_pulses(
     expected = quantity or (chosen.measures if chosen else None)
     roles = assign_roles(table, layout, expected, columns, wide_of)
     measured = measure(table, roles, quantity, unit, read_voltage_V)
-    given = Given(
-        branch, None if device is None else str(device), cycle, field_G, amplitude_V, width_s
+    given = Labels(
+        branch=branch,
+        device=None if device is None else str(device),
+        cycle=cycle,
+        field_G=field_G,
+        amplitude_V=amplitude_V,
+        width_s=width_s,
     )
     rises = -1 if measured.quantity == "resistance" else 1
     segments, notes = find_segments(table, roles, measured.values, rises, given)

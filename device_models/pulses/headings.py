@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from device_models.pulses.types import Labels
 from device_models.pulses.units import EXPECTED, Unit, convert, find_unit, normalise
 
 BRANCH_WORDS = {
@@ -89,7 +90,7 @@ class HeadingError(ValueError):
 
 
 @dataclass(frozen=True)
-class Heading:
+class Heading(Labels):
     """A column as its heading describes it; `role` is a key of NAMES or "unknown".
 
     `number` is one the heading has but does not explain ("LTP_1", "R3", "2").
@@ -99,12 +100,6 @@ class Heading:
     role: str = "unknown"
     quantity: str | None = None
     unit: Unit | None = None
-    branch: str | None = None
-    device: str | None = None
-    cycle: int | None = None
-    field_G: float | None = None
-    amplitude_V: float | None = None
-    width_s: float | None = None
     read_voltage_V: float | None = None
     number: str | None = None
 
@@ -113,19 +108,6 @@ class Heading:
         """Quantity by the name or else by the unit; None for arbitrary units."""
         by_unit = self.unit.measures if self.unit else None
         return self.quantity or (by_unit if by_unit in QUANTITIES else None)
-
-    @property
-    def labelled(self) -> bool:
-        """The heading says which branch, device, cycle or condition the readings belong to."""
-        labels = (
-            self.branch,
-            self.device,
-            self.cycle,
-            self.field_G,
-            self.amplitude_V,
-            self.width_s,
-        )
-        return any(label is not None for label in labels)
 
 
 def read_heading(text: str) -> Heading:

@@ -16,11 +16,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.pulses.records import Given, Records, Rows, make_records, read_conditions
+from device_models.pulses.records import Records, Rows, make_records, read_conditions
 from device_models.pulses.roles import Roles
 from device_models.pulses.segments import direction, find_switches
 from device_models.pulses.tables import Table
-from device_models.pulses.types import FloatArray, PulseDataError, Segment
+from device_models.pulses.types import FloatArray, Labels, PulseDataError, Segment
 
 MAX_SEGMENTS = 20_000
 # Cycle of a segment until all are known.
@@ -28,7 +28,7 @@ UNKNOWN = -1
 
 
 def find_segments(
-    table: Table, roles: Roles, values: Sequence[FloatArray], rises: int, given: Given
+    table: Table, roles: Roles, values: Sequence[FloatArray], rises: int, given: Labels
 ) -> tuple[list[Segment], list[str]]:
     """Segments in the order of the file, and what is worth a warning."""
     warnings: list[str] = []

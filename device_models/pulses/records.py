@@ -18,24 +18,12 @@ from device_models.pulses.columns import (
 from device_models.pulses.headings import Heading
 from device_models.pulses.roles import Roles
 from device_models.pulses.tables import Table
-from device_models.pulses.types import FloatArray, IntArray, PulseDataError
+from device_models.pulses.types import FloatArray, IntArray, Labels, PulseDataError
 from device_models.pulses.units import convert
 
 Rows = NDArray[np.intp]
 
 OPTIONS = {"field": "field_G", "amplitude": "amplitude_V", "width": "width_s"}
-
-
-@dataclass(frozen=True, eq=False)
-class Given:
-    """What the options say where the file does not."""
-
-    branch: str | None = None
-    device: str | None = None
-    cycle: int | None = None
-    field_G: float | None = None
-    amplitude_V: float | None = None
-    width_s: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +49,7 @@ class Records:
     steps_amplitude: bool = False
 
 
-def read_conditions(table: Table, roles: Roles, given: Given) -> dict[str, NDArray]:
+def read_conditions(table: Table, roles: Roles, given: Labels) -> dict[str, NDArray]:
     """Columns of conditions as arrays, shape (rows,), in G, V and s."""
     readers = {"branch": read_branches, "device": read_devices, "cycle": read_cycles}
     found: dict[str, NDArray] = {}
@@ -107,7 +95,7 @@ def make_records(
     values: FloatArray,
     rises: int,
     conditions: Mapping[str, NDArray],
-    given: Given,
+    given: Labels,
     warnings: list[str],
 ) -> Records:
     """Readings of one column: the file's columns first, then its heading, then the options."""

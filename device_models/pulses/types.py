@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,23 @@ def one_line(text: str) -> str:
 def show(cell: str) -> str:
     """A cell as quoted text, cut to a length that fits a message."""
     return repr(cell if len(cell) <= 40 else cell[:37] + "...")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """What readings belong to, as far as a heading or an option says it; None where it does not."""
+
+    branch: str | None = None
+    device: str | None = None
+    cycle: int | None = None
+    field_G: float | None = None
+    amplitude_V: float | None = None
+    width_s: float | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any label is given."""
+        return any(getattr(self, f.name) is not None for f in fields(Labels))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""Benchmarks: candidates measured in turn in one run, so that their ratios mean something."""
