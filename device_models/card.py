@@ -168,18 +168,23 @@ class DeviceCard:
         return float(np.min(ends)), float(np.max(ends))
 
     def sample(
-        self, n: int, seed: int, vary: Sequence[str] = COVARIANCES
+        self, n: int, seed: int, vary: Sequence[str] | None = None
     ) -> tuple[DeviceCard, ...]:
         """`n` devices drawn from the card's covariances, each a card of its own.
 
-        `vary`: "fit" (how well the curves are known), "d2d" (how devices differ) or both. A drawn
-        device has no device-to-device spread left in it. Raises CardError where the card lacks a
-        covariance asked for, or where draws do not keep the shape of a response.
+        `vary`: "fit" (how well the curves are known), "d2d" (how devices differ) or both; all that
+        the card holds by default. A drawn device has no device-to-device spread left in it.
+        Raises CardError where the card lacks a covariance asked for, or where draws do not keep
+        the shape of a response.
         """
+        held = {} if self.uncertainty is None else vars(self.uncertainty)
+        if vary is None:
+            vary = [name for name in COVARIANCES if held.get(name) is not None]
+            if not vary:
+                raise CardError(f"card {self.name!r} holds no covariance to draw from")
         unknown = [v for v in vary if v not in COVARIANCES]
         if unknown or not vary:
             raise ValueError(f"vary must name {' or '.join(COVARIANCES)}, got {vary!r}")
-        held = {} if self.uncertainty is None else vars(self.uncertainty)
         covariances = [held.get(v) for v in vary]
         for name, covariance in zip(vary, covariances, strict=True):
             if covariance is None:

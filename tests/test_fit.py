@@ -324,11 +324,14 @@ def test_draws_follow_the_fit_covariance():
 
 
 def test_a_card_without_a_covariance_says_so(card):
-    with pytest.raises(CardError, match="holds no fit covariance"):
+    with pytest.raises(CardError, match="holds no covariance"):
         card.sample(1, seed=0)
+    with pytest.raises(CardError, match="holds no fit covariance"):
+        card.sample(1, seed=0, vary=["fit"])
     one_device = fit_card(synthetic(write=0.5e-6), law="exponential_mixture_1").card
     with pytest.raises(CardError, match="holds no d2d covariance"):
-        one_device.sample(1, seed=0)
+        one_device.sample(1, seed=0, vary=["fit", "d2d"])
+    assert one_device.sample(1, seed=0)[0].sha256 != one_device.sha256
     with pytest.raises(ValueError, match="vary must name"):
         one_device.sample(1, seed=0, vary=["both"])
 

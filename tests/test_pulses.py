@@ -1237,3 +1237,40 @@ def test_any_table_gives_data_or_one_line(tmp_path, rows):
 def test_segments_say_what_they_are():
     segment = Segment("LTP", LTP, LTP, "a", 2, 150.0, 1.3, 1e-4)
     assert segment.name == "LTP of device a, cycle 2, 150 G, 1.3 V, 0.0001 s"
+
+
+# ---------------------------------------------------------------- repeated protocols
+
+
+def saturated(rng, n=60, noise=0.02):
+    """LTP that saturates long before its last pulse, then LTD: the switch hides in the noise."""
+    up, down = relax(n, 1.0, 9.0, n / 12), relax(n, 9.0, 1.0, n / 8)
+    trace = np.concatenate([up, down[1:]])
+    return trace + noise * 8 * rng.standard_normal(trace.size)
+
+
+def test_cycles_of_one_trace_share_their_length(tmp_path):
+    rng = np.random.default_rng(0)
+    trace = np.concatenate([saturated(rng)[:-1] for _ in range(20)])
+    data = read(tmp_path, [["conductance (uS)"], *[[f"{v:.5f}"] for v in trace]])
+    assert {s.values.size for s in data.segments[1:-1]} == {61}
+
+
+def test_columns_of_one_protocol_share_their_switch(tmp_path):
+    rng = np.random.default_rng(1)
+    columns = [saturated(rng) for _ in range(16)]
+    rows = [[f"cycle {i + 1} (uS)" for i in range(16)], *zip(*columns, strict=True)]
+    data = read(tmp_path, rows)
+    assert {s.values.size for s in data.segments} == {61}
+
+
+def test_a_switch_the_readings_show_stays_where_it_is(tmp_path):
+    """One column of a sharp zigzag switches two readings later: that is no noise."""
+    sharp = np.concatenate([np.arange(20.0), np.arange(20.0, -1, -1)])
+    late = np.concatenate([np.arange(22.0), np.arange(18.0, -1, -1)])
+    columns = [sharp] * 5 + [late]
+    rows = [[f"cycle {i + 1} (uS)" for i in range(6)], *zip(*columns, strict=True)]
+    data = read(tmp_path, rows)
+    lengths = [s.values.size for s in data.segments if s.branch == "LTP"]
+    assert lengths[:5] == [21] * 5
+    assert lengths[5] == 22

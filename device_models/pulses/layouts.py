@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from device_models.pulses.records import Records, Rows, make_records, read_conditions
 from device_models.pulses.roles import Roles
-from device_models.pulses.segments import direction, find_switches
+from device_models.pulses.segments import Switches, direction
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, Labels, PulseDataError, Segment
 
@@ -31,6 +31,21 @@ def find_segments(
     table: Table, roles: Roles, values: Sequence[FloatArray], rises: int, given: Labels
 ) -> tuple[list[Segment], list[str]]:
     """Segments in the order of the file, and what is worth a warning."""
+    switches = Switches()
+    found = _find(table, roles, values, rises, given, switches)
+    if switches.agree():
+        found = _find(table, roles, values, rises, given, switches)
+    return found
+
+
+def _find(
+    table: Table,
+    roles: Roles,
+    values: Sequence[FloatArray],
+    rises: int,
+    given: Labels,
+    switches: Switches,
+) -> tuple[list[Segment], list[str]]:
     warnings: list[str] = []
     conditions = read_conditions(table, roles, given)
     segments: list[Segment] = []
@@ -39,7 +54,7 @@ def find_segments(
             table, column, heading, pulses, readings, rises, conditions, given, warnings
         )
         for rows in _groups(records):
-            segments += _with_cycles(_cut(records, rows, warnings))
+            segments += _with_cycles(_cut(records, rows, warnings, switches))
             if len(segments) > MAX_SEGMENTS:
                 raise PulseDataError(
                     f"{table.place(int(records.lines[rows[0]]), column)}: more than {MAX_SEGMENTS} "
@@ -63,10 +78,10 @@ def _groups(records: Records) -> list[Rows]:
     return sorted(groups, key=lambda rows: int(rows[0]))
 
 
-def _cut(records: Records, rows: Rows, warnings: list[str]) -> list[Segment]:
+def _cut(records: Records, rows: Rows, warnings: list[str], switches: Switches) -> list[Segment]:
     """Segments of one group of rows."""
     if records.branch is None:
-        return _cut_traces(records, rows, warnings)
+        return _cut_traces(records, rows, warnings, switches)
     if records.pulses is None:
         return _cut_in_order(records, rows, records.branch[rows])
     if np.unique(records.pulses[rows]).size == rows.size:
@@ -171,7 +186,9 @@ def _counted(records: Records, run: Rows, is_first: bool) -> FloatArray:
     return numbers if is_first and numbers[0] <= step else numbers - numbers[0]
 
 
-def _cut_traces(records: Records, rows: Rows, warnings: list[str]) -> list[Segment]:
+def _cut_traces(
+    records: Records, rows: Rows, warnings: list[str], switches: Switches
+) -> list[Segment]:
     """No branch is given: by the sign of the amplitude where it changes, else from the readings."""
     amplitude = records.amplitude_V[rows]
     if np.any(amplitude > 0) and np.any(amplitude < 0):
@@ -181,7 +198,7 @@ def _cut_traces(records: Records, rows: Rows, warnings: list[str]) -> list[Segme
     for part in parts:
         blocks = [part] if records.pulses is None else _restarts(records.pulses, part)
         for block in blocks:
-            segments += _cut_trace(records, block, warnings)
+            segments += _cut_trace(records, block, warnings, switches)
     return segments
 
 
@@ -203,7 +220,9 @@ def _cut_by_sign(records: Records, rows: Rows, amplitude: FloatArray) -> list[Se
     return _cut_in_order(records, rows, np.where(sign == ltp, "LTP", "LTD"))
 
 
-def _cut_trace(records: Records, rows: Rows, warnings: list[str]) -> list[Segment]:
+def _cut_trace(
+    records: Records, rows: Rows, warnings: list[str], switches: Switches
+) -> list[Segment]:
     """Segments found in the readings of one trace."""
     if records.pulses is not None:
         rows = rows[np.argsort(records.pulses[rows], kind="stable")]
@@ -212,7 +231,7 @@ def _cut_trace(records: Records, rows: Rows, warnings: list[str]) -> list[Segmen
     there = np.flatnonzero(~np.isnan(values))
     if there.size == 0:
         return []
-    turns = [int(there[t]) for t in find_switches(_conductance(records, values[there]))]
+    turns = [int(there[t]) for t in switches.of(_conductance(records, values[there]))]
     bounds = [0, *turns, rows.size - 1]
     segments = []
     for k, (start, end) in enumerate(pairwise(bounds)):

@@ -7,6 +7,7 @@ top of a saturated branch the largest reading is noise, the start of the fall is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +18,12 @@ from device_models.pulses.types import FloatArray, IntArray
 # A reversal returns at least this share of the range; drift and slow noise return less.
 REVERSAL_SHARES = np.geomspace(0.2, 0.6, 12)
 REVERSAL_NOISE = 7.0
+ENOUGH = 4
+"""Turns, or traces, that are needed to see what they have in common."""
+
+USUAL = 0.4
+"""Share of them that must agree to the reading."""
+
 LOG_RATIO = 20.0
 # Readings that are fitted at once: longer stretches first as means, then this far to each side.
 LONGEST = 250
@@ -140,27 +147,69 @@ def _refine(trace: FloatArray, turns: list[int]) -> list[int]:
     return sorted(set(turns) - {0, trace.size - 1})
 
 
+class Switches:
+    """Where the traces of one file switch: found one by one, then agreed among equal traces.
+
+    Ask for every trace in turn with `of`; `agree` compares what was found, and where it moved
+    anything, the same questions in the same order get the agreed answers.
+    """
+
+    def __init__(self) -> None:
+        self._traces: list[FloatArray] = []
+        self._turns: list[list[int]] = []
+        self._answers: Iterator[list[int]] | None = None
+
+    def of(self, values: FloatArray) -> list[int]:
+        """Indices of the last reading before each reversal of a trace of shape (n,), rising."""
+        if self._answers is not None:
+            return next(self._answers)
+        turns = find_switches(values)
+        self._traces.append(scale_of(values))
+        self._turns.append(turns)
+        return turns
+
+    def agree(self) -> bool:
+        """Give traces of equal length the switches most of them have; whether any moved."""
+        kinds: dict[tuple[int, int], list[int]] = {}
+        for i, (trace, turns) in enumerate(zip(self._traces, self._turns, strict=True)):
+            kinds.setdefault((trace.size, len(turns)), []).append(i)
+        before = list(self._turns)
+        for (_, count), members in kinds.items():
+            if count and len(members) >= ENOUGH:
+                found = np.array([self._turns[i] for i in members])
+                usual = np.array([_commonest(column) for column in found.T])
+                for i, own in zip(members, found, strict=True):
+                    at_home = np.mean(np.all(found == usual, axis=1)) >= USUAL
+                    if at_home and _may_move(self._traces[i], own, usual):
+                        self._turns[i] = [int(turn) for turn in usual]
+        self._answers = iter(self._turns)
+        return self._turns != before
+
+
 def _on_period(trace: FloatArray, turns: list[int]) -> list[int]:
     """Turns on the grid of a protocol that repeats itself, where most of them lie on one.
 
     On a flat, noisy top a switch is only known to a few readings; that the next cycles have the
     same length is better evidence. Turns stay where the readings contradict the grid.
     """
-    if len(turns) < 4:
+    if len(turns) < ENOUGH:
         return turns
     lengths = np.diff(turns)
     typical = [_commonest(lengths[parity::2]) for parity in (0, 1)]
     steps = np.array([typical[i % 2] for i in range(len(lengths))])
     grid = np.concatenate([[0], np.cumsum(steps)])
     grid += _commonest(np.array(turns) - grid)
-    moved = np.abs(grid - turns)
-    reach = max(2, min(typical) // 10)
-    if grid[0] <= 0 or grid[-1] >= trace.size - 1 or np.mean(moved == 0) < 0.5:
+    if grid[0] <= 0 or grid[-1] >= trace.size - 1 or np.mean(grid == turns) < USUAL:
         return turns
+    return [int(turn) for turn in grid] if _may_move(trace, np.array(turns), grid) else turns
+
+
+def _may_move(trace: FloatArray, turns: IntArray, grid: IntArray) -> bool:
+    """Whether turns may go to `grid`: not far, and to readings that differ by noise at most."""
+    stretches = np.diff(np.concatenate([[0], grid, [trace.size - 1]]))
     limit = max(4 * noise_of(trace), 0.03 * float(np.ptp(trace)))
-    if moved.max() > reach or np.any(np.abs(trace[grid] - trace[turns]) > limit):
-        return turns
-    return [int(turn) for turn in grid]
+    near = np.abs(grid - turns).max() <= max(2, stretches.min() // 10)
+    return bool(near and np.all(np.abs(trace[grid] - trace[turns]) <= limit))
 
 
 def _commonest(values: IntArray) -> int:
