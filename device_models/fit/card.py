@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,8 @@ class CardFit:
     """A card and what the fit of it showed.
 
     `branches` are the readings in conductance, `laws` the curves, `choices` how each branch's law
-    was chosen, `noise` the noise of single pulses of each curve, `device_laws` one law for each
-    cluster of a curve, `joint` the model in the field where there is one, `covariance_from` what
-    the standard errors come from.
+    was chosen, `noise` the noise of single pulses of each curve, `joint` the model in the field
+    where there is one, `covariance_from` what the standard errors come from.
     """
 
     card: DeviceCard
@@ -125,15 +125,10 @@ def fit_card(
         source=_source(data, branches, choices, reference, covariance_from),
     )
     uncertainty = Uncertainty(draft.parameters, _rows(matrix), None if d2d is None else _rows(d2d))
-    content = draft.to_dict()
-    content["uncertainty"] = {
-        "parameters": list(uncertainty.parameters),
-        "fit_covariance": uncertainty.fit,
-        **({} if d2d is None else {"d2d_covariance": uncertainty.d2d}),
-    }
+    content = replace(draft, uncertainty=uncertainty).to_dict()
     try:
         # Through the same door as a stranger's card: what is written can be read.
-        card = card_from_dict(_plain(content))
+        card = card_from_dict(json.loads(json.dumps(content)))
     except ValueError as error:
         raise FitError(f"{data.source}: no card: {error}") from None
     return CardFit(
@@ -378,12 +373,3 @@ def _rows(matrix: FloatArray) -> tuple[tuple[float, ...], ...]:
     """The matrix as rows, exactly symmetric."""
     even = (matrix + matrix.T) / 2
     return tuple(tuple(float(f"{v:.{DIGITS}g}") for v in row) for row in even)
-
-
-def _plain(content: Any) -> Any:
-    """Nested tuples as lists, as JSON would give them back."""
-    if isinstance(content, dict):
-        return {key: _plain(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_plain(value) for value in content]
-    return content

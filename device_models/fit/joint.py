@@ -33,15 +33,13 @@ MAGNETIC = ("coercivity_soft_G", "coercivity_hard_G", "width_soft_G", "width_har
 class JointFit:
     """Laws of all curves, in the order of the branches, with their joint covariance.
 
-    `magnetics`: the two coercivities and widths [G] with standard errors, (4, 2). `cost` and
-    `n_parameters` are what the criterion needs; `aicc_gain` is its gain over separate fits.
+    `magnetics`: the two coercivities and widths [G] with standard errors, (4, 2), in the order of
+    MAGNETIC; `aicc_gain`: by how much the criterion is lower than that of separate fits.
     """
 
     laws: tuple[Law, ...]
     covariance: FloatArray
     magnetics: FloatArray
-    cost: float
-    n_parameters: int
     aicc_gain: float
 
 
@@ -270,8 +268,6 @@ class _Model:
             tuple(laws),
             matrix,
             np.stack([values, errors], 1)[order],
-            float(residual @ residual),
-            k,
             float(gain),
         )
 
