@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from device_models.card import BRANCHES, Curve, DeviceCard, Spread, Uncertainty, card_from_dict
 from device_models.curves import Law
@@ -64,6 +65,8 @@ class CardFit:
         return tuple(c.law for c in self.card.curves)
 
 
+# Matrices here are small: a second thread on them costs ten times what it saves on a busy machine.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def fit_card(
     data: PulseData,
     *,
