@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ FloatArray = NDArray[np.float64]
 
 SCHEMA = "fieldcrossbar.device_card"
 SCHEMA_VERSION = 1
-MAX_CARD_BYTES = 4 * 2**20
+MAX_CARD_BYTES = 8 * 2**20
 MAX_CURVES = 1024
 BRANCHES = ("LTP", "LTD")
 KINDS = ("measured", "digitised", "reconstructed")
@@ -36,6 +37,7 @@ COVARIANCES = ("fit", "d2d")
 MAX_DRAWS = 1000
 MAX_SPREAD = 1e4
 """Largest spread a card may state; noisy devices have steps far below their noise."""
+NUMBERS = re.compile(r"\[\s+(-?\d[-\d.eE+,\s]*?)\s+\]")
 CARD_FOLDER = Path(__file__).parent / "cards"
 
 
@@ -224,7 +226,8 @@ class DeviceCard:
             content["uncertainty"] = {
                 "parameters": list(self.uncertainty.parameters),
                 **{
-                    f"{name}_covariance": [list(row) for row in matrix]
+                    # The lower triangle: the matrix is symmetric, and large for many fields.
+                    f"{name}_covariance": [list(row[: i + 1]) for i, row in enumerate(matrix)]
                     for name in COVARIANCES
                     if (matrix := getattr(self.uncertainty, name)) is not None
                 },
@@ -237,7 +240,7 @@ class DeviceCard:
         if path.exists() and not overwrite:
             raise CardError(f"{path}: exists already; choose another name or overwrite=True")
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(path, text)
+        write_atomically(path, NUMBERS.sub(_on_one_line, text))
         return path
 
     def _measured(self, branch: str, field_G: float) -> Law:
@@ -423,11 +426,10 @@ def _uncertainty(top: _Reader, parameters: tuple[str, ...]) -> Uncertainty:
         if key in reader:
             matrix = reader.matrix(key, len(parameters))
             scale = np.sqrt(np.clip(np.diag(matrix), 0, None))
-            symmetric = np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-12 * scale.max() ** 2)
             # An eigenvalue below 0 by rounding is a zero; one by more is no covariance.
             unit = matrix / np.outer(scale, scale).clip(np.finfo(float).tiny)
-            if not symmetric or np.linalg.eigvalsh(unit)[0] < -1e-6 * len(parameters):
-                raise CardError(f"uncertainty.{key} must be symmetric with no negative eigenvalue")
+            if np.linalg.eigvalsh(unit)[0] < -1e-6 * len(parameters):
+                raise CardError(f"uncertainty.{key} must be a covariance: no negative eigenvalue")
             matrices[name] = tuple(tuple(float(v) for v in row) for row in matrix)
     return Uncertainty(parameters, matrices.get("fit"), matrices.get("d2d"))
 
@@ -518,17 +520,21 @@ class _Reader:
         )
 
     def matrix(self, key: str, size: int) -> FloatArray:
+        """Symmetric matrix from the rows of its lower triangle."""
         rows = self.value(key)
         if not isinstance(rows, list) or [len(r) for r in rows if isinstance(r, list)] != (
-            [size] * size
+            list(range(1, size + 1))
         ):
-            raise CardError(f"{self.where}.{key} must be {size} rows of {size} numbers")
-        return np.array(
-            [
-                [self._checked(v, f"{key}[{i}][{j}]", -math.inf, math.inf) for j, v in enumerate(r)]
-                for i, r in enumerate(rows)
-            ]
-        )
+            raise CardError(
+                f"{self.where}.{key} must be the lower triangle of a matrix: rows of 1 to {size} "
+                f"numbers"
+            )
+        matrix = np.zeros((size, size))
+        for i, row in enumerate(rows):
+            for j, value in enumerate(row):
+                number = self._checked(value, f"{key}[{i}][{j}]", -math.inf, math.inf)
+                matrix[i, j] = matrix[j, i] = number
+        return matrix
 
     def integer(self, key: str, low: int, high: int = 2**31) -> int:
         value = self.value(key)
@@ -554,6 +560,11 @@ class _Reader:
         if not math.isfinite(number) or not low <= number <= high:
             raise CardError(f"{self.where}.{key} is out of range: {value!r:.40}")
         return number
+
+
+def _on_one_line(numbers: re.Match[str]) -> str:
+    """A JSON list of numbers that was spread over many lines."""
+    return f"[{', '.join(numbers[1].replace(',', ' ').split())}]"
 
 
 def _key_suffix(unit: str) -> str:

@@ -571,14 +571,16 @@ def test_broken_covariances_are_refused():
     card = fit_card(synthetic(n=30, write=0.5e-6), law="exponential_mixture_1").card
     size = len(card.parameters)
     assert card_from_dict(changed_uncertainty(card)).sha256 == card.sha256
-    negative = (-np.eye(size)).tolist()
-    skew = np.eye(size)
-    skew[0, 1] = 0.5
+
+    def triangle(matrix):
+        return [list(row[: i + 1]) for i, row in enumerate(matrix)]
+
     for entries, message in (
-        ({"fit_covariance": negative}, "no negative eigenvalue"),
-        ({"fit_covariance": skew.tolist()}, "must be symmetric"),
-        ({"fit_covariance": [[1.0]]}, f"must be {size} rows of {size} numbers"),
-        ({"fit_covariance": [["x"] * size] * size}, "must be a number"),
+        ({"fit_covariance": triangle(-np.eye(size))}, "no negative eigenvalue"),
+        ({"fit_covariance": triangle(2 * np.ones((size, size)) - np.eye(size))}, "no negative"),
+        ({"fit_covariance": [[1.0]]}, f"rows of 1 to {size} numbers"),
+        ({"fit_covariance": np.eye(size).tolist()}, f"rows of 1 to {size} numbers"),
+        ({"fit_covariance": triangle([["x"] * size] * size)}, "must be a number"),
         ({"parameters": ["start"]}, "must name the"),
     ):
         with pytest.raises(CardError, match=message):

@@ -39,7 +39,7 @@ UNIDENTIFIED = 1.0
 
 NOISE_GROWTH = 5.0
 SMALL_MISFIT = 1e-3
-DIGITS = 10
+DIGITS = 8
 
 
 @dataclass(frozen=True, eq=False)
