@@ -1,0 +1,1 @@
+"""What things cost: functions that measure and return rows; they print nothing."""
