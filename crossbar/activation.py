@@ -2,12 +2,13 @@
 
 Each scalar x becomes a pulse number, the pulse number becomes the vector of responses of
 2 x n_fields LTP and LTD curves, and a small network shared over all positions brings the vector
-back to one value. This file holds the exact form, which is also the reference for any faster one.
+back to one value. This file holds that formula; its fast form lives in `kernels/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossbar.choices import check_choice
+from crossbar.kernels import Encoding, PulseGrid, choose_grid, grid_matrix, interpolate
 from device_models import DeviceCard, ExponentialMixture, load_card
 from device_models.card import BRANCHES
 from device_models.fit.mixture import as_mixture
@@ -22,6 +24,12 @@ from device_models.fit.mixture import as_mixture
 ENCODINGS = ("clip", "sigmoid", "raw")
 NORMALISATIONS = ("zscore", "common")
 QUANTITIES = ("resistance", "conductance")
+FORMS = ("table", "exact")
+
+TRUNCATION = 1e-5
+"""Share of the steepest slope that the table may miss; of the values it misses far less."""
+
+NO_TABLE = "the curves are too steep for a table: the EM activation takes the slower exact form"
 
 
 class EMActivation(nn.Module):
@@ -44,6 +52,14 @@ class EMActivation(nn.Module):
     trainable: whether the curve parameters learn ("multiple trainable coefficients", L116) or
         stay as fitted ("fitted via experiment results", L103), the default. The normalisation
         keeps the constants of the card.
+    form: how the same function is evaluated.
+        `table`    the default: the curves are tabulated once per call and a polynomial through
+                   the table is evaluated per element, within 1e-5 of the formula. An element
+                   costs the same for any number of curves (a hidden layer multiplies it by its
+                   width). Output in the dtype of x. No second derivatives.
+        `exact`    the formula element by element, by torch. Always taken for `raw`, which has no
+                   bounds to tabulate between, and for curves that no small table holds (then
+                   with a warning).
 
     Curves that are no exponential mixtures are replaced by one that follows them within 1 % of
     their range; ValueError where none does.
@@ -55,6 +71,8 @@ class EMActivation(nn.Module):
     centre: Tensor
     scale: Tensor
     _owner: Tensor
+    _grid: PulseGrid | None
+    _kept: _Kept | None
 
     def __init__(
         self,
@@ -66,11 +84,13 @@ class EMActivation(nn.Module):
         quantity: str = "resistance",
         hidden: int = 0,
         trainable: bool = False,
+        form: str = "table",
     ):
         super().__init__()
         check_choice("encoding", encoding, ENCODINGS)
         check_choice("normalisation", normalisation, NORMALISATIONS)
         check_choice("quantity", quantity, QUANTITIES)
+        check_choice("form", form, FORMS)
         if hidden < 0:
             raise ValueError(f"hidden must be 0 or a width, got {hidden}")
         if len(fields_G) == 0:
@@ -78,7 +98,7 @@ class EMActivation(nn.Module):
         card = load_card(card)
         self.card_name, self.fields_G = card.name, tuple(float(f) for f in fields_G)
         self.encoding, self.normalisation, self.quantity = encoding, normalisation, quantity
-        self.n_pulses = card.n_pulses
+        self.form, self.n_pulses = form, card.n_pulses
         self._inverted = card.quantity != quantity
         # LTD before LTP at each field: the order in which the paper names the pair.
         laws = [
@@ -89,6 +109,7 @@ class EMActivation(nn.Module):
         self._set_curves(laws, trainable)
         self._set_normalisation()
         self._set_reduction(len(laws), hidden)
+        self._set_grid(trainable)
 
     @property
     def n_curves(self) -> int:
@@ -96,7 +117,12 @@ class EMActivation(nn.Module):
         return 2 * len(self.fields_G)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.reduce(self.responses(self.pulse_number(x)))
+        basis = self._basis() if self.form == "table" and x.is_floating_point() else None
+        if basis is None:
+            return self.reduce(self.responses(self.pulse_number(x)))
+        if x.dtype in (torch.float32, torch.float64):
+            return self._interpolated(x, basis)
+        return self._interpolated(x.float(), basis).to(x.dtype)
 
     def pulse_number(self, x: Tensor) -> Tensor:
         """Pulse number [1] that encodes each element of `x`, same shape."""
@@ -108,7 +134,9 @@ class EMActivation(nn.Module):
 
     def responses(self, pulses: Tensor) -> Tensor:
         """Normalised responses of all curves, shape of `pulses` x n_curves."""
-        return (self._raw_responses(pulses) - self.centre) / self.scale
+        dtype = torch.promote_types(pulses.dtype, self.centre.dtype)
+        raw = self._raw_responses(pulses.to(dtype))
+        return (raw - self.centre.to(dtype)) / self.scale.to(dtype)
 
     def reduce(self, responses: Tensor) -> Tensor:
         """The small network: ... x n_curves -> ..."""
@@ -120,13 +148,55 @@ class EMActivation(nn.Module):
         fields = ", ".join(f"{f:g}" for f in self.fields_G)
         return (
             f"card={self.card_name}, fields_G=({fields}), encoding={self.encoding}, "
-            f"normalisation={self.normalisation}, quantity={self.quantity}"
+            f"normalisation={self.normalisation}, quantity={self.quantity}, form={self.form}"
         )
+
+    def _interpolated(self, x: Tensor, basis: Tensor) -> Tensor:
+        """The same function as the formula, from the table; float32 or float64."""
+        grid = self._grid
+        assert grid is not None
+        if self.encoding == "sigmoid":
+            x = torch.sigmoid(x)
+        if self.hidden_weight is None or self.hidden_bias is None:
+            return interpolate(x, basis, self.weight, self.bias, grid)
+        # The kinks lie where a hidden unit crosses 0: its curve is smooth, the table holds it.
+        units = [
+            interpolate(x, basis, weight, bias, grid)
+            for weight, bias in zip(self.hidden_weight, self.hidden_bias, strict=True)
+        ]
+        hidden = torch.stack(units, -1).relu()
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return functional.linear(hidden, weight, bias).squeeze(-1).to(x.dtype)
+
+    def _basis(self) -> Tensor | None:
+        """Curves as coefficients on the grid, float64 n_nodes x n_curves; None: no table.
+
+        Learning curves are tabulated anew at each call; frozen ones when one of their constants
+        was replaced or written to.
+        """
+        if self._grid is None:
+            return None
+        if self._trainable:
+            return self._tabulated(self._grid)
+        if self._kept is None or not self._kept.is_current(self._buffers):
+            with torch.inference_mode(False), torch.no_grad():  # what is kept must serve training
+                self._kept = _Kept(self._tabulated(self._grid), self._buffers)
+        return self._kept.basis
+
+    def _tabulated(self, grid: PulseGrid) -> Tensor | None:
+        device = self.offset.device
+        values = self.responses(grid_matrix(grid, "pulses", device))
+        if grid.truncation(values.detach().cpu().numpy()) <= TRUNCATION:
+            return grid_matrix(grid, "coefficients_from_values", device) @ values
+        warnings.warn(NO_TABLE, stacklevel=4)
+        return None
 
     def _raw_responses(self, pulses: Tensor) -> Tensor:
         """Responses in the card's unit over the unit scale, shape of `pulses` x n_curves."""
-        decays = torch.exp(-pulses.unsqueeze(-1) / self.log_tau.exp())
-        response = functional.linear(decays, self.amplitudes * self._owner, self.offset)
+        dtype = pulses.dtype
+        decays = torch.exp(-pulses.unsqueeze(-1) / self.log_tau.to(dtype).exp())
+        amplitudes = (self.amplitudes * self._owner).to(dtype)
+        response = functional.linear(decays, amplitudes, self.offset.to(dtype))
         return 1 / response if self._inverted else response
 
     def _set_curves(self, laws: list[ExponentialMixture], trainable: bool) -> None:
@@ -169,6 +239,42 @@ class EMActivation(nn.Module):
         self.hidden_bias = nn.Parameter(first.bias.detach()) if first else None
         self.weight = nn.Parameter(last.weight.detach())
         self.bias = nn.Parameter(last.bias.detach())
+
+    @torch.no_grad()
+    def _set_grid(self, trainable: bool) -> None:
+        """Grid that holds the curves, with room to learn; None for the exact form."""
+        self._trainable = trainable
+        self._grid = self._kept = None
+        if self.form == "exact" or self.encoding == "raw":
+            return
+        bounds = (0.0, 1.0) if self.encoding == "sigmoid" else (-2.0, 2.0)
+        self._grid = choose_grid(
+            lambda pulses: self.responses(torch.from_numpy(pulses)).numpy(),
+            Encoding(self.n_pulses, *bounds),
+            TRUNCATION / (1000 if trainable else 1),
+        )
+        if self._grid is None:
+            warnings.warn(NO_TABLE, stacklevel=3)
+
+
+class _Kept:
+    """A tabulated basis and the state of the buffers it was made from."""
+
+    def __init__(self, basis: Tensor | None, buffers: Mapping[str, Tensor | None]):
+        self.basis = basis
+        # Tensors of inference mode do not count how often they were written to.
+        self._versions = [
+            (name, buffer, -1 if buffer.is_inference() else buffer._version)
+            for name, buffer in buffers.items()
+            if buffer is not None
+        ]
+
+    def is_current(self, buffers: Mapping[str, Tensor | None]) -> bool:
+        """Whether `buffers` are the same tensors, not written to since."""
+        for name, buffer, version in self._versions:
+            if version < 0 or buffers[name] is not buffer or buffer._version != version:
+                return False
+        return True
 
 
 def replace_activations(

@@ -1,6 +1,12 @@
-"""EM activation against the formula written out in numpy."""
+"""EM activation: the formula against numpy, the table against the formula."""
 
 from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,10 +14,15 @@ import torch
 from aihwkit.nn import AnalogLinear
 from aihwkit.nn.conversion import convert_to_analog
 from aihwkit.simulator.configs import SingleRPUConfig
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from crossbar import EMActivation, replace_activations
-from crossbar.activation import ENCODINGS, NORMALISATIONS, QUANTITIES
+from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
+from crossbar.kernels import any_device, cpu
+from crossbar.kernels.grid import Encoding, PulseGrid, choose_grid
+from device_models import ExponentialMixture
 
 FIELDS = (0.0, 75.0, 150.0)
 
@@ -62,7 +73,7 @@ def by_hand(layer: EMActivation, card, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("hidden", [0, 8])
 def test_exact_form_is_the_formula(card, encoding, normalisation, quantity, hidden):
     options = {"encoding": encoding, "normalisation": normalisation, "quantity": quantity}
-    layer = seeded(hidden=hidden, **options)
+    layer = seeded(hidden=hidden, form="exact", **options)
     x = np.random.default_rng(0).normal(size=(4, 5)) * 3
     out = layer(torch.tensor(x)).detach().numpy()
     assert np.allclose(out, by_hand(layer, card, x), rtol=1e-9, atol=1e-12)
@@ -71,9 +82,10 @@ def test_exact_form_is_the_formula(card, encoding, normalisation, quantity, hidd
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("quantity", QUANTITIES)
 @pytest.mark.parametrize("hidden", [0, 4])
-def test_gradients(encoding, quantity, hidden):
+@pytest.mark.parametrize("form", FORMS)
+def test_gradients(encoding, quantity, hidden, form):
     """Numerical against analytic gradient in float64, for the input and for every parameter."""
-    layer = seeded(encoding=encoding, quantity=quantity, hidden=hidden, trainable=True)
+    layer = seeded(encoding=encoding, quantity=quantity, hidden=hidden, trainable=True, form=form)
     x = torch.tensor([-1.7, -0.4, 0.3, 1.1], requires_grad=True)
     parameters = list(layer.parameters())
     assert len(parameters) == (7 if hidden else 5)
@@ -129,6 +141,7 @@ def test_linear_of_16_adds_17_parameters():
         ({"encoding": "linear"}, "clip, sigmoid, raw"),
         ({"normalisation": "minmax"}, "zscore, common"),
         ({"quantity": "current"}, "resistance, conductance"),
+        ({"form": "triton"}, "table, exact"),
         ({"hidden": -1}, "hidden"),
         ({"fields_G": []}, "at least one field"),
         ({"fields_G": [500.0]}, "0 to 350 G"),
@@ -166,3 +179,344 @@ def test_sixteen_curves_can_make_a_relu():
     target = x.relu().unsqueeze(1)
     fit = torch.linalg.lstsq(design, target, driver="gelsd").solution
     assert (design @ fit - target).abs().max() < 0.095
+
+
+BOUND = 1e-5
+"""Largest deviation of the table from the formula, relative to the largest value."""
+
+
+def worst(a: torch.Tensor, b: torch.Tensor) -> float:
+    return ((a.double() - b).abs().max() / b.abs().max()).item()
+
+
+def results(layer: EMActivation, x: torch.Tensor, grad: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Output, gradient of the input and of every parameter."""
+    x = x.clone().requires_grad_()
+    layer.zero_grad()
+    out = layer(x)
+    out.backward(grad)
+    return {"out": out.detach(), "x": x.grad} | {k: p.grad for k, p in layer.named_parameters()}
+
+
+def exact_results(layer, x, grad) -> dict[str, torch.Tensor]:
+    """The same by the formula in float64."""
+    reference = copy.deepcopy(layer).double()
+    reference.form = "exact"
+    return results(reference, x.double(), grad.double())
+
+
+def inputs(dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Points over the range of both bounded encodings, close where the curves are steep."""
+    steep = -2 + torch.logspace(-6, 0, 300)
+    return torch.cat([torch.linspace(-9, 9, 1501), torch.linspace(-2, 2, 801), steep]).to(dtype)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    fields=st.lists(st.floats(0, 350), min_size=1, max_size=6),
+    encoding=st.sampled_from(("clip", "sigmoid")),
+    normalisation=st.sampled_from(NORMALISATIONS),
+    quantity=st.sampled_from(QUANTITIES),
+    hidden=st.sampled_from((0, 0, 3)),
+    trainable=st.booleans(),
+    dtype=st.sampled_from((torch.float32, torch.float64)),
+    seed=st.integers(0, 2**31),
+)
+def test_table_is_the_formula(
+    fields, encoding, normalisation, quantity, hidden, trainable, dtype, seed
+):
+    """Value and every gradient, for any curves and weights, against the formula in float64."""
+    torch.manual_seed(seed)
+    options = {"encoding": encoding, "normalisation": normalisation, "quantity": quantity}
+    layer = EMActivation(fields_G=fields, hidden=hidden, trainable=trainable, **options).to(dtype)
+    with torch.no_grad():
+        for p in (layer.weight, layer.bias):
+            p.copy_(torch.randn_like(p))
+        if hidden:  # no kinks: on one of them both one-sided slopes are right
+            layer.hidden_bias.copy_(layer.hidden_weight.abs().sum(1) * 8)
+    x = inputs(dtype)
+    grad = torch.randn_like(x)
+    got, expected = results(layer, x, grad), exact_results(layer, x, grad)
+    assert got.keys() == expected.keys()
+    # Curves whose weighted sum nearly cancels leave less than the sum of their sizes.
+    curves = layer.responses(torch.linspace(0, 64, 65, dtype=dtype)).abs().amax(0)
+    if not hidden:
+        cancel = (curves * layer.weight.abs()).sum() / expected["out"].abs().max()
+        assert worst(got["out"], expected["out"]) < BOUND * max(1, cancel / 10)
+    for name in expected.keys() - {"out"}:
+        assert worst(got[name], expected[name]) < (3 * BOUND if hidden else BOUND), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    taus=st.lists(st.floats(1, 200), min_size=1, max_size=4),
+    rising=st.booleans(),
+    n_pulses=st.sampled_from((32, 64, 100, 200)),
+)
+def test_grid_holds_any_mixture_down_to_time_constants_of_one_pulse(taus, rising, n_pulses):
+    """Value and slope of the polynomial in numpy, against law and derivative."""
+    law = ExponentialMixture(1.0, tuple((-1.0 if rising else 1.0) for _ in taus), tuple(taus))
+    encoding = Encoding(n_pulses, -2.0, 2.0)
+    grid = choose_grid(lambda n: law(n)[:, None], encoding, BOUND)
+    assert grid is not None
+    n = np.concatenate([np.linspace(0, n_pulses, 999), np.geomspace(1e-3, n_pulses, 500)])
+    z = grid.pole - grid.stretch_pulses / (n + grid.bend_pulses)
+    series = np.polynomial.Chebyshev(grid.chebyshev_from_values @ law(grid.pulses))
+    assert np.abs(series(z) - law(n)).max() < 1e-6 * np.ptp(law(n))
+    slope = series.deriv()(z) * grid.stretch_pulses / (n + grid.bend_pulses) ** 2
+    assert np.abs(slope - law.derivative(n)).max() < BOUND * np.abs(law.derivative(n)).max()
+
+
+def test_a_function_with_a_jump_has_no_grid():
+    step = choose_grid(lambda n: (n > 20.0)[:, None] * 1.0, Encoding(64, -2.0, 2.0), BOUND)
+    assert step is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_nodes", [16, 40])
+def test_kernels_of_cpu_and_any_device_agree(dtype, n_nodes):
+    layer = seeded()
+    grid = PulseGrid(Encoding(64, -2.0, 2.0), 20.0, n_nodes)
+    basis = torch.from_numpy(grid.coefficients_from_values) @ layer.responses(
+        torch.from_numpy(grid.pulses)
+    )
+    x, grad = torch.randn(3, 5001, dtype=dtype), torch.randn(3, 5001, dtype=dtype)
+    arguments = (basis.detach(), layer.weight.to(dtype), layer.bias.to(dtype), grid)
+    one, other = cpu.forward(x, *arguments), any_device.forward(x, *arguments)
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-12
+    assert worst(one[0], other[0].double()) < tolerance
+    backward_cpu = cpu.backward(x, grad, basis.detach(), one[1], grid)
+    backward_any = any_device.backward(x, grad, basis.detach(), other[1], grid)
+    for got, expected in zip(backward_cpu, backward_any, strict=True):
+        assert worst(torch.as_tensor(got), expected.double()) < tolerance
+
+
+@pytest.mark.parametrize("hidden", [0, 3])
+def test_table_off_the_cpu(monkeypatch, hidden):
+    """What a GPU runs, run on the CPU: the same numbers as the compiled kernels."""
+    layer = seeded(hidden=hidden, trainable=True).float()
+    x, grad = inputs(), torch.randn(inputs().shape, dtype=torch.float32)
+    expected = results(layer, x, grad)
+    monkeypatch.setattr("crossbar.kernels.interpolation._kernels", lambda x: any_device)
+    for name, value in results(layer, x, grad).items():
+        assert worst(value, expected[name].double()) < BOUND, name
+
+
+def test_results_do_not_depend_on_threads():
+    layer = seeded().float()
+    x, grad = torch.randn(2, 200_001, dtype=torch.float32).unbind()
+    threads = torch.get_num_threads()
+    runs = []
+    try:
+        for n in (1, 2, 3, 3, 2, 1):
+            torch.set_num_threads(n)
+            runs.append(results(layer, x, grad))
+    finally:
+        torch.set_num_threads(threads)
+    for run in runs[1:]:
+        assert all(torch.equal(run[name], runs[0][name]) for name in run)
+
+
+def test_without_openmp_one_thread_does_the_work(monkeypatch):
+    layer = seeded().float()
+    x, grad = torch.randn(2, 40_000, dtype=torch.float32).unbind()
+    expected = results(layer, x, grad)
+    monkeypatch.setattr(cpu, "_openmp", lambda: None)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    for name, value in results(layer, x, grad).items():
+        assert torch.equal(value, expected[name])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_beyond_the_clip_the_gradient_is_zero(form):
+    layer = seeded(form=form)
+    beyond = torch.tensor([-50.0, -2 - 1e-9, 2 + 1e-9, 50.0, float("inf"), -float("inf")])
+    ends = torch.tensor([-2.0, 2.0])
+    assert (results(layer, beyond, torch.ones(6))["x"] == 0).all()
+    assert (results(layer, ends, torch.ones(2))["x"] != 0).all()
+
+
+@pytest.mark.parametrize("encoding", ["clip", "sigmoid"])
+def test_nan_comes_out_as_nan(encoding):
+    layer = seeded(encoding=encoding).float()
+    x = torch.tensor([0.5, float("nan"), -0.5], dtype=torch.float32)
+    got = results(layer, x, torch.ones(3, dtype=torch.float32))
+    assert got["out"].isnan().tolist() == [False, True, False]
+    assert got["weight"].isnan().all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.randn(4, 6, 5, 7).transpose(1, 3),
+        lambda: torch.randn(4, 6, 5, 7).to(memory_format=torch.channels_last),
+        lambda: torch.randn(1, 6).expand(5, 6),
+        lambda: torch.randn(40)[::3],
+        lambda: torch.randn(()),
+        lambda: torch.randn(0, 3),
+        lambda: torch.randn(1),
+        lambda: torch.randn(1024),
+        lambda: torch.randn(1025),
+        lambda: torch.randn(16 * 1024 + 1),
+    ],
+)
+def test_any_shape_and_layout(make):
+    layer = seeded()
+    x = make()
+    leaf = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    out = layer(leaf)
+    assert out.shape == x.shape
+    out.sum().backward()  # its gradient is expanded: no stride at all
+    exact = copy.deepcopy(layer)
+    exact.form = "exact"
+    assert torch.allclose(out, exact(x), rtol=1e-6, atol=1e-6)
+    assert leaf.grad.shape == x.shape
+    assert layer.weight.grad.shape == layer.weight.shape
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_in_half_precision_out(dtype):
+    layer = seeded().float()
+    x = torch.randn(50, dtype=torch.float32)
+    expected = layer(x.to(dtype).float())
+    for out in (layer(x.to(dtype)), copy.deepcopy(layer).to(dtype)(x.to(dtype))):
+        assert out.dtype == dtype
+        assert torch.allclose(out.float(), expected, atol=0.05)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        model = nn.Sequential(nn.Linear(50, 50, dtype=torch.float32), layer)
+        out = model(x)
+    out.float().sum().backward()
+    assert out.dtype == torch.bfloat16
+    assert layer.weight.grad.isfinite().all()
+
+
+def test_raw_input_and_whole_numbers_take_the_formula():
+    assert seeded(encoding="raw")._grid is None
+    layer = seeded()
+    whole = torch.arange(-3, 4)
+    assert torch.allclose(layer(whole), layer(whole.double()), rtol=1e-6, atol=1e-6)
+
+
+def test_second_derivative_is_refused_with_the_way_out():
+    layer = seeded()
+    x = torch.randn(5, requires_grad=True)
+    with pytest.raises(RuntimeError, match="form='exact'"):
+        torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_evaluation_never_uses_an_old_table(trainable):
+    """Every way in which a parameter or a constant can change between two calls in eval."""
+    layer = seeded(trainable=trainable).eval()
+    x = torch.linspace(-2, 2, 50)
+
+    def check() -> torch.Tensor:
+        exact = copy.deepcopy(layer)
+        exact.form = "exact"
+        with torch.no_grad():
+            out = layer(x)
+            assert torch.allclose(out, exact(x), rtol=1e-5, atol=1e-6)
+        return out
+
+    seen = [check()]
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    layer(x).square().sum().backward()
+    optimizer.step()
+    seen.append(check())
+    with torch.no_grad():
+        layer.weight.mul_(2)
+    seen.append(check())
+    layer.weight.data.add_(0.1)
+    seen.append(check())
+    state = {k: v.clone() for k, v in layer.state_dict().items()}
+    state["log_tau"] += 0.3
+    layer.load_state_dict(state)
+    seen.append(check())
+    state["offset"] = state["offset"] + 0.2
+    layer.load_state_dict(state, assign=True)
+    seen.append(check())
+    with torch.no_grad():
+        layer.centre.add_(0.5)
+    seen.append(check())
+    layer.float()
+    x = x.float()
+    check()
+    assert all(not torch.allclose(a, b) for a, b in pairwise(seen))
+
+
+def test_a_table_kept_in_inference_mode_serves_training():
+    layer = seeded()
+    with torch.inference_mode():
+        layer(torch.randn(3))
+    layer(torch.randn(3)).sum().backward()
+    assert layer.weight.grad is not None
+
+
+def test_copies_and_checkpoints():
+    """A copy is independent; the state has the same keys in both forms, and no table in it."""
+    layer, exact = seeded(), seeded(form="exact")
+    layer(torch.randn(3))
+    assert layer.state_dict().keys() == exact.state_dict().keys()
+    assert set(layer.state_dict()) == {
+        *("weight", "bias", "offset", "amplitudes", "log_tau", "centre", "scale", "_owner")
+    }
+    twin = copy.deepcopy(layer)
+    with torch.no_grad():
+        twin.log_tau.add_(0.2)
+        twin.weight.neg_()
+    x = torch.randn(20)
+    assert torch.allclose(layer(x), exact(x), rtol=1e-6, atol=1e-6)
+    exact.load_state_dict(twin.state_dict())
+    assert torch.allclose(twin(x), exact(x), rtol=1e-6, atol=1e-6)
+
+
+def test_curves_that_grow_too_steep_fall_back_to_the_formula():
+    layer = seeded(trainable=True)
+    with torch.no_grad():
+        layer.log_tau.sub_(8)
+    x = torch.linspace(-2, 2, 400)
+    with pytest.warns(UserWarning, match="too steep"):
+        out = layer(x)
+    layer.form = "exact"
+    assert torch.equal(out, layer(x))
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_training_ends_alike_in_both_forms(trainable):
+    def trained(form: str) -> tuple[float, torch.Tensor]:
+        torch.manual_seed(1)
+        activation = EMActivation(fields_G=FIELDS, form=form, trainable=trainable)
+        model = nn.Sequential(nn.Linear(4, 8), activation, nn.Linear(8, 1))
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+        x = torch.randn(64, 4)
+        y = (x[:, :1] * x[:, 1:2]).tanh()
+        for _ in range(200):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+        return loss.item(), model(x).detach()
+
+    (table, out), (exact, expected) = trained("table"), trained("exact")
+    assert exact < 0.1
+    assert table == pytest.approx(exact, rel=1e-2)
+    assert torch.allclose(out, expected, atol=1e-2)
+
+
+def test_kernels_work_where_nothing_may_be_written(tmp_path):
+    """A cache folder that cannot be used costs time, not the run."""
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    script = (
+        "import torch, numba.core.caching as c\n"
+        "c.CacheImpl._locator_classes = []\n"
+        "from crossbar import EMActivation\n"
+        "layer = EMActivation(); layer(torch.randn(9)).sum().backward()\n"
+        "print(layer.weight.grad.shape)"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(blocked)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[1, 2]" in done.stdout
