@@ -1,0 +1,246 @@
+"""Training recipes of the memristor tile: from inputs and gradients to pulses.
+
+Every recipe lowers the weights by the learning rate times d^T x on average, with inputs x
+(... x in) and gradients d at the outputs (... x out) of all images and positions of a minibatch.
+"""
+
+# No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from aihwkit.simulator.parameters.helpers import _PrintableMixin
+from aihwkit.simulator.parameters.io import IOParameters
+from torch import Tensor, nn
+
+from crossbar.array import MemristorArray
+from crossbar.choices import check_choice
+from crossbar.periphery import crossbar_product
+
+MakeArray = Callable[[int], MemristorArray]
+
+
+@dataclass
+class PulseUpdate(_PrintableMixin):
+    """How a memristor tile learns. The comments name the recipes that read a field."""
+
+    recipe: str = "mixed_precision"
+    """`mixed_precision`, `sgd` or `tiki_taka_v2`."""
+
+    granularity: float = 0.0
+    """Weight change that counts as one pulse [weight]; 0 takes the device's `dw_min`. All."""
+
+    desired_bl: int = 31
+    """Largest number of pulses in a train. `sgd`, `tiki_taka_v2`."""
+
+    chunks: int = 4
+    """Parts of a minibatch that are pulsed one after the other. `sgd`, `tiki_taka_v2`."""
+
+    momentum: float = 0.0
+    """Digital momentum: share of the last gradient sum that stays. `sgd`; 0 keeps none."""
+
+    fast_lr: float = 1.0
+    """Learning rate of the fast array. `tiki_taka_v2`."""
+
+    transfer_every: int = 1
+    """Minibatches between two transfers of one column. `tiki_taka_v2`."""
+
+    buffer_momentum: float = 0.1
+    """Share of the digital buffer that stays after a pulse was fired. `tiki_taka_v2`."""
+
+    def __post_init__(self) -> None:
+        check_choice("recipe", self.recipe, RECIPES)
+        for name in ("desired_bl", "chunks", "transfer_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must lie from 0 to below 1, got {self.momentum!r}")
+
+
+class Recipe(nn.Module):
+    """Base: an array and the digital memory a recipe keeps beside it (`memory`, out x in).
+
+    `make_array` makes the arrays of a tile, the weights' own with number 0.
+    """
+
+    memory: Tensor
+
+    def __init__(self, make_array: MakeArray, settings: PulseUpdate, io: IOParameters):
+        super().__init__()
+        self.array, self.settings, self.io = make_array(0), settings, io
+        self.granularity = settings.granularity or self.array.device.dw_min
+        self.register_buffer("memory", torch.zeros_like(self.array.weight), persistent=False)
+
+    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
+        """Fire the pulses of one minibatch at learning rate `rate`."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget what was accumulated: the weights were set anew."""
+        self.memory.zero_()
+
+    def state(self) -> dict[str, Any]:
+        return {"array": self.array.state(), "memory": self.memory.clone()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.array.restore(state["array"])
+        self.memory.copy_(state["memory"])
+
+
+class MixedPrecision(Recipe):
+    """Gradients accumulate in digital (chi); a pulse is fired for every whole granularity.
+
+    Nandakumar et al., Front. Neurosci. 14, 406 (2020); aihwkit's MixedPrecisionCompound.
+    """
+
+    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
+        self.memory.add_(gradient(x, d), alpha=rate)
+        pulses = (self.memory / self.granularity).trunc_()
+        self.memory.sub_(pulses, alpha=self.granularity)
+        self.array.fire(-pulses)
+
+
+class StochasticPulses(Recipe):
+    """Plain analog SGD: stochastic pulse trains on both lines, a step where two pulses meet.
+
+    Gokmen & Vlasov, Front. Neurosci. 10, 333 (2016), with aihwkit's update management. The
+    coincidences of a chunk of the minibatch are counted by matrix products and drawn for each
+    device on its own (devices on one line share no pulse), then fired as one block of LTP and one
+    of LTD pulses, in random order.
+    """
+
+    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
+        parts = zip(_rows(x, self.settings.chunks), _rows(d, self.settings.chunks), strict=True)
+        for x_part, d_part in parts:
+            self._fire_chunk(x_part, d_part, rate)
+
+    def _fire_chunk(self, x: Tensor, d: Tensor, rate: float) -> None:
+        x, d, length = line_probabilities(x, d, rate / self.granularity, self.settings.desired_bl)
+        # Sums over the rows of probabilities and of their squares, signed and unsigned.
+        net, total = (d * length).t() @ x, (d.abs() * length).t() @ x.abs()
+        x, d = x * x.abs(), d * d.abs() * length
+        net_square, total_square = d.t() @ x, d.abs().t() @ x.abs()
+        down = self._count((total + net) / 2, (total_square + net_square) / 2)
+        up = self._count((total - net) / 2, (total_square - net_square) / 2)
+        up_first = self.array.stream.uniform(up) < 0.5
+        self.array.fire(torch.where(up_first, up, -down))
+        self.array.fire(torch.where(up_first, -down, up))
+
+    def _count(self, mean: Tensor, square: Tensor) -> Tensor:
+        """Whole numbers with this `mean` and the variance `mean - square` of a sum of trains.
+
+        A Bernoulli number of mean sqrt(square) and a Poisson number of what is left: exact up to
+        square = 1, above it rounding adds at most a variance of 1/4.
+        """
+        square = square.clamp_(min=0)
+        steady = torch.minimum(torch.maximum(square, square.sqrt()), mean.clamp_(min=0))
+        rounded = (steady + self.array.stream.uniform(steady)).floor_()
+        return rounded.add_(self.array.stream.poisson(mean - steady))
+
+
+class MomentumPulses(Recipe):
+    """Analog SGD with digital momentum: the gradient sum decays in digital, pulses are drawn."""
+
+    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
+        self.memory.mul_(self.settings.momentum).add_(gradient(x, d))
+        pulses = self.memory * (rate / self.granularity)
+        self.array.fire(-(pulses + self.array.stream.uniform(pulses)).floor_())
+
+
+class TikiTaka(Recipe):
+    """Two arrays: stochastic pulses on a fast one, whose columns are read into a digital buffer
+    that fires single pulses at the slow one, the weights.
+
+    Gokmen, Front. Artif. Intell. 4, 699148 (2021); aihwkit's BufferedTransferCompound.
+    """
+
+    def __init__(self, make_array: MakeArray, settings: PulseUpdate, io: IOParameters):
+        super().__init__(make_array, settings, io)
+        self.fast = StochasticPulses(lambda _: make_array(1), settings, io)
+        self.minibatch = 0
+
+    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
+        self.fast.update(x, d, self.settings.fast_lr)
+        self.minibatch += 1
+        if self.minibatch % self.settings.transfer_every == 0:
+            self._transfer(self.minibatch // self.settings.transfer_every - 1, rate)
+
+    def _transfer(self, number: int, rate: float) -> None:
+        """Read one column of the fast array into the buffer and fire the pulses that are due."""
+        weight, stream = self.fast.array.weight, self.array.stream
+        column = number % weight.shape[1]
+        line = weight.new_zeros(1, weight.shape[1])
+        line[0, column] = 1
+        buffer = self.memory[:, column]
+        buffer += rate * crossbar_product(weight, line, self.io, stream)[0]
+        due = (buffer / self.granularity).trunc_().clamp_(-1, 1)
+        kept = torch.where(due == 0, 1.0, self.settings.buffer_momentum)
+        buffer *= kept
+        pulses = torch.zeros_like(weight)
+        pulses[:, column] = due
+        self.array.fire(pulses)
+
+    def reset(self) -> None:
+        super().reset()
+        self.minibatch = 0
+        self.fast.array.program(torch.zeros_like(self.fast.array.weight))
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "fast": self.fast.array.state(), "minibatch": self.minibatch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.fast.array.restore(state["fast"])
+        self.minibatch = state["minibatch"]
+
+
+RECIPES: dict[str, type[Recipe]] = {
+    "mixed_precision": MixedPrecision,
+    "sgd": StochasticPulses,
+    "tiki_taka_v2": TikiTaka,
+}
+
+
+def gradient(x: Tensor, d: Tensor) -> Tensor:
+    """d^T x summed over all rows, out x in."""
+    if x.dim() == 3:
+        return torch.bmm(d.transpose(1, 2), x).sum(0)
+    return d.reshape(-1, d.shape[-1]).t() @ x.reshape(-1, x.shape[-1])
+
+
+def line_probabilities(
+    x: Tensor, d: Tensor, rate: float, desired_bl: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Signed pulse probabilities of the lines and the lengths of the pulse trains.
+
+    `x` (rows x in), `d` (rows x out), `rate`: learning rate over granularity. aihwkit's
+    `update_bl_management` with update management: trains just long enough for the largest
+    product of a row, up to `desired_bl`; beyond that the gradient is clipped.
+    Lengths are rows x 1, 0 for rows without a gradient.
+    """
+    x_max, d_max = x.abs().amax(1, keepdim=True), d.abs().amax(1, keepdim=True)
+    pulses = rate * x_max * d_max
+    length = pulses.ceil().clamp_(max=desired_bl)
+    safe = torch.where(length > 0, length, 1)
+    x_share = x / torch.where(x_max > 0, x_max, 1)
+    d_share = d / torch.where(d_max > 0, d_max, 1)
+    largest = (pulses / safe).sqrt()
+    # Pulses in excess of the longest train are taken from the gradient, never from the input.
+    x_probability = x_share * largest.clamp(max=1)
+    d_probability = (d_share * torch.maximum(largest, largest.square())).clamp_(-1, 1)
+    return x_probability, d_probability, length
+
+
+def _rows(values: Tensor, chunks: int) -> tuple[Tensor, ...]:
+    """Rows of all images and positions in `chunks` parts, images in their order."""
+    return values.reshape(-1, values.shape[-1]).chunk(chunks)
+
+
+def make_recipe(make_array: MakeArray, settings: PulseUpdate, io: IOParameters) -> Recipe:
+    """The recipe that `settings` names, with its arrays."""
+    kind = RECIPES[settings.recipe]
+    if kind is StochasticPulses and settings.momentum > 0:
+        kind = MomentumPulses
+    return kind(make_array, settings, io)
