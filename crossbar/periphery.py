@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagementType
 from aihwkit.simulator.parameters.io import IOParameters
 from torch import Tensor
@@ -12,7 +13,7 @@ SUPPORTED = (
     *("is_perfect", "inp_bound", "inp_res", "out_bound", "out_noise", "out_res"),
     *("bound_management", "noise_management"),
 )
-"""Fields of aihwkit's `IOParameters` that `crossbar_product` knows."""
+"""Fields of aihwkit's `IOParameters` that `Converters` knows."""
 
 
 def periphery(
@@ -36,8 +37,81 @@ def periphery(
     )
 
 
-def check_periphery(io: IOParameters) -> None:
-    """Raise ValueError, naming the field, for settings that `crossbar_product` does not know."""
+class Converters:
+    """DAC, output noise and ADC of `io`, in the units in which each is one pass over the data.
+
+    Raises ValueError, naming the field, for settings it does not know. `gain` turns a product
+    in DAC levels into ADC levels, `adc_unit` turns those back (`dac_unit`, `adc_unit`: 1 where
+    nothing is rounded).
+    """
+
+    def __init__(self, io: IOParameters):
+        _check(io)
+        self.perfect = io.is_perfect
+        self.managed = io.noise_management == NoiseManagementType.ABS_MAX
+        dac_step = 2 * io.inp_bound * _share(io.inp_res)
+        adc_step = 2 * io.out_bound * _share(io.out_res)
+        self.rounds_input, self.rounds_output = dac_step > 0, adc_step > 0
+        self.dac_unit, self.adc_unit = dac_step or 1.0, adc_step or 1.0
+        self.gain = self.dac_unit / self.adc_unit
+        self.input_bound = io.inp_bound / self.dac_unit
+        self.output_bound = io.out_bound / self.adc_unit
+        self.noise = io.out_noise / self.adc_unit
+
+    def scale(self, peak: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors into DAC levels and out of ADC levels for vectors with largest entry `peak`."""
+        peak = peak.masked_fill(peak == 0, 1.0) if self.managed else torch.ones_like(peak)
+        return 1 / (self.dac_unit * peak), self.adc_unit * peak
+
+    def dac_(self, values: Tensor) -> Tensor:
+        """Round `values`, in DAC levels, in place and clip them at the input's bound."""
+        if self.rounds_input:
+            values.round_()
+        # Managed inputs end at the bound; rounding may only lift them beyond it between levels.
+        if not self.managed or self.input_bound % 1:
+            _clip_(values, self.input_bound)
+        return values
+
+    def adc_(self, values: Tensor, stream: RandomStream) -> Tensor:
+        """Add the output noise to `values`, in ADC levels, round and clip them, in place."""
+        if self.noise > 0:
+            stream.add_normal_(values, self.noise)
+        if self.rounds_output:
+            values.round_()
+        _clip_(values, self.output_bound)
+        return values
+
+
+def crossbar_product(
+    weight: Tensor, vectors: Tensor, converters: Converters, stream: RandomStream
+) -> Tensor:
+    """weight (m x n) times each of `vectors` (... x n) as the crossbar computes it, ... x m.
+
+    Each vector is scaled by its largest entry, rounded to the levels of the DAC, multiplied,
+    given the output noise, rounded to the levels of the ADC, clipped at its bound and scaled
+    back: aihwkit's AnalogMVM of the same settings. An unfolded convolution brings its patches as
+    columns (n x positions in memory), and they stay columns.
+    """
+    if vectors.dim() == 3 and vectors.stride(-1) != 1:
+        columns = vectors.transpose(-1, -2)
+        return _product(weight, columns, -2, converters, stream).transpose(-1, -2)
+    return _product(weight, vectors, -1, converters, stream)
+
+
+def _product(
+    weight: Tensor, vectors: Tensor, along: int, converters: Converters, stream: RandomStream
+) -> Tensor:
+    def multiply(weight: Tensor, vectors: Tensor) -> Tensor:
+        return weight @ vectors if along == -2 else vectors @ weight.t()
+
+    if converters.perfect:
+        return multiply(weight, vectors)
+    into, out_of = converters.scale(vectors.abs().amax(along, keepdim=True))
+    output = multiply(weight * converters.gain, converters.dac_(vectors * into))
+    return converters.adc_(output, stream).mul_(out_of)
+
+
+def _check(io: IOParameters) -> None:
     if io.is_perfect:
         return
     if io.bound_management != BoundManagementType.NONE:
@@ -53,59 +127,6 @@ def check_periphery(io: IOParameters) -> None:
     for name, value in vars(io).items():
         if name not in SUPPORTED and value != getattr(usual, name):
             raise ValueError(f"the memristor tile has no {name}={value!r} in its periphery")
-
-
-def crossbar_product(
-    weight: Tensor, vectors: Tensor, io: IOParameters, stream: RandomStream
-) -> Tensor:
-    """weight (m x n) times each of `vectors` (... x n) as the crossbar computes it, ... x m.
-
-    Each vector is scaled by its largest entry, rounded to the levels of the DAC, multiplied,
-    given the output noise, rounded to the levels of the ADC, clipped at its bound and scaled
-    back: aihwkit's AnalogMVM of the same settings. A convolution brings its patches as columns
-    (n x positions in memory), and they stay columns.
-    """
-    columns = vectors.dim() == 3 and vectors.stride(-1) != 1
-    if columns:
-        vectors = vectors.transpose(-1, -2)
-    if io.is_perfect:
-        output = _product(weight, vectors, columns)
-    else:
-        output = _converted_product(weight, vectors, columns, io, stream)
-    return output.transpose(-1, -2) if columns else output
-
-
-def _converted_product(
-    weight: Tensor, vectors: Tensor, columns: bool, io: IOParameters, stream: RandomStream
-) -> Tensor:
-    """The product counted in levels of the ADC, so that each converter is one pass."""
-    peak = _peak(vectors, -2 if columns else -1, io)
-    dac_step = 2 * io.inp_bound * _share(io.inp_res)
-    adc_step = 2 * io.out_bound * _share(io.out_res)
-    dac_unit, adc_unit = dac_step or 1.0, adc_step or 1.0
-    levels = vectors * (1 / (dac_unit * peak))
-    if dac_step:
-        levels.round_()
-    _clip_(levels, io.inp_bound / dac_unit)
-    output = _product(weight * (dac_unit / adc_unit), levels, columns)
-    if io.out_noise > 0:
-        stream.add_normal_(output, io.out_noise / adc_unit)
-    if adc_step:
-        output.round_()
-    _clip_(output, io.out_bound / adc_unit)
-    return output.mul_(adc_unit * peak)
-
-
-def _product(weight: Tensor, vectors: Tensor, columns: bool) -> Tensor:
-    return weight @ vectors if columns else vectors @ weight.t()
-
-
-def _peak(vectors: Tensor, along: int, io: IOParameters) -> Tensor:
-    """Largest size of an entry of each vector, 1 for a vector of zeros."""
-    if io.noise_management == NoiseManagementType.NONE:
-        return vectors.new_ones(())
-    peak = vectors.abs().amax(along, keepdim=True)
-    return peak.masked_fill_(peak == 0, 1.0)
 
 
 def _clip_(values: Tensor, bound: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -25,7 +26,7 @@ class RandomStream:
 
     def __init__(self, seed: int):
         self.seed = seed
-        self._generator = Generator().manual_seed(seed)
+        self._generator = Generator().manual_seed(derived_seed(seed, 0))
 
     def add_normal_(self, values: Tensor, std: float) -> Tensor:
         """Add Gaussian noise of `std` to `values` (contiguous, any shape) in place."""
@@ -68,7 +69,7 @@ class RandomStream:
     def _on(self, tensor: Tensor) -> Generator:
         """The generator on the device of `tensor`; a move to another kind of device reseeds."""
         if self._generator.device.type != tensor.device.type:
-            self._generator = Generator(tensor.device).manual_seed(self.seed)
+            self._generator = Generator(tensor.device).manual_seed(derived_seed(self.seed, 0))
         return self._generator
 
     def __getstate__(self) -> dict[str, Any]:
@@ -76,6 +77,11 @@ class RandomStream:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.restore(state)
+
+
+def derived_seed(*key: int) -> int:
+    """Seed of 32 bits, all that torch's CPU generator reads, for a key of whole numbers."""
+    return int(np.random.SeedSequence(key).generate_state(1)[0])
 
 
 @cache

@@ -1,23 +1,22 @@
 """Training recipes of the memristor tile: from inputs and gradients to pulses.
 
-Every recipe lowers the weights by the learning rate times d^T x on average, with inputs x
-(... x in) and gradients d at the outputs (... x out) of all images and positions of a minibatch.
+Every recipe lowers the weights by the learning rate times the gradient d^T x on average.
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from aihwkit.simulator.parameters.helpers import _PrintableMixin
-from aihwkit.simulator.parameters.io import IOParameters
 from torch import Tensor, nn
 
 from crossbar.array import MemristorArray
 from crossbar.choices import check_choice
-from crossbar.periphery import crossbar_product
+from crossbar.convolution import Window, unfold, weight_gradient
+from crossbar.periphery import Converters, crossbar_product
 
 MakeArray = Callable[[int], MemristorArray]
 
@@ -35,7 +34,7 @@ class PulseUpdate(_PrintableMixin):
     desired_bl: int = 31
     """Largest number of pulses in a train. `sgd`, `tiki_taka_v2`."""
 
-    chunks: int = 4
+    chunks: int = 8
     """Parts of a minibatch that are pulsed one after the other. `sgd`, `tiki_taka_v2`."""
 
     momentum: float = 0.0
@@ -59,6 +58,34 @@ class PulseUpdate(_PrintableMixin):
             raise ValueError(f"momentum must lie from 0 to below 1, got {self.momentum!r}")
 
 
+@dataclass(frozen=True)
+class Minibatch:
+    """Inputs x (... x in) and gradients d at the outputs (... x out) of all images.
+
+    With a `window` both are images (n x channels x rows x columns) of a convolution.
+    """
+
+    x: Tensor
+    d: Tensor
+    window: Window | None = None
+
+    def gradient(self) -> Tensor:
+        """d^T x summed over images and positions, out x in."""
+        if self.window:
+            return weight_gradient(self.x, self.d, self.window)
+        if self.x.dim() == 3:
+            return torch.bmm(self.d.transpose(1, 2), self.x).sum(0)
+        return _rows(self.d).t() @ _rows(self.x)
+
+    def chunks(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and gradients as rows, in up to `number` parts with the images in their order."""
+        for x, d in zip(self.x.chunk(number), self.d.chunk(number), strict=True):
+            if self.window:
+                yield unfold(x, self.window), _rows(d.movedim(1, -1))
+            else:
+                yield _rows(x), _rows(d)
+
+
 class Recipe(nn.Module):
     """Base: an array and the digital memory a recipe keeps beside it (`memory`, out x in).
 
@@ -67,13 +94,13 @@ class Recipe(nn.Module):
 
     memory: Tensor
 
-    def __init__(self, make_array: MakeArray, settings: PulseUpdate, io: IOParameters):
+    def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
         super().__init__()
-        self.array, self.settings, self.io = make_array(0), settings, io
+        self.array, self.settings, self.converters = make_array(0), settings, converters
         self.granularity = settings.granularity or self.array.device.dw_min
         self.register_buffer("memory", torch.zeros_like(self.array.weight), persistent=False)
 
-    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
+    def update(self, batch: Minibatch, rate: float) -> None:
         """Fire the pulses of one minibatch at learning rate `rate`."""
         raise NotImplementedError
 
@@ -95,8 +122,8 @@ class MixedPrecision(Recipe):
     Nandakumar et al., Front. Neurosci. 14, 406 (2020); aihwkit's MixedPrecisionCompound.
     """
 
-    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
-        self.memory.add_(gradient(x, d), alpha=rate)
+    def update(self, batch: Minibatch, rate: float) -> None:
+        self.memory.add_(batch.gradient(), alpha=rate)
         pulses = (self.memory / self.granularity).trunc_()
         self.memory.sub_(pulses, alpha=self.granularity)
         self.array.fire(-pulses)
@@ -111,10 +138,9 @@ class StochasticPulses(Recipe):
     of LTD pulses, in random order.
     """
 
-    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
-        parts = zip(_rows(x, self.settings.chunks), _rows(d, self.settings.chunks), strict=True)
-        for x_part, d_part in parts:
-            self._fire_chunk(x_part, d_part, rate)
+    def update(self, batch: Minibatch, rate: float) -> None:
+        for x, d in batch.chunks(self.settings.chunks):
+            self._fire_chunk(x, d, rate)
 
     def _fire_chunk(self, x: Tensor, d: Tensor, rate: float) -> None:
         x, d, length = line_probabilities(x, d, rate / self.granularity, self.settings.desired_bl)
@@ -143,8 +169,8 @@ class StochasticPulses(Recipe):
 class MomentumPulses(Recipe):
     """Analog SGD with digital momentum: the gradient sum decays in digital, pulses are drawn."""
 
-    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
-        self.memory.mul_(self.settings.momentum).add_(gradient(x, d))
+    def update(self, batch: Minibatch, rate: float) -> None:
+        self.memory.mul_(self.settings.momentum).add_(batch.gradient())
         pulses = self.memory * (rate / self.granularity)
         self.array.fire(-(pulses + self.array.stream.uniform(pulses)).floor_())
 
@@ -156,13 +182,13 @@ class TikiTaka(Recipe):
     Gokmen, Front. Artif. Intell. 4, 699148 (2021); aihwkit's BufferedTransferCompound.
     """
 
-    def __init__(self, make_array: MakeArray, settings: PulseUpdate, io: IOParameters):
-        super().__init__(make_array, settings, io)
-        self.fast = StochasticPulses(lambda _: make_array(1), settings, io)
+    def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
+        super().__init__(make_array, settings, converters)
+        self.fast = StochasticPulses(lambda _: make_array(1), settings, converters)
         self.minibatch = 0
 
-    def update(self, x: Tensor, d: Tensor, rate: float) -> None:
-        self.fast.update(x, d, self.settings.fast_lr)
+    def update(self, batch: Minibatch, rate: float) -> None:
+        self.fast.update(batch, self.settings.fast_lr)
         self.minibatch += 1
         if self.minibatch % self.settings.transfer_every == 0:
             self._transfer(self.minibatch // self.settings.transfer_every - 1, rate)
@@ -174,7 +200,7 @@ class TikiTaka(Recipe):
         line = weight.new_zeros(1, weight.shape[1])
         line[0, column] = 1
         buffer = self.memory[:, column]
-        buffer += rate * crossbar_product(weight, line, self.io, stream)[0]
+        buffer += rate * crossbar_product(weight, line, self.converters, stream)[0]
         due = (buffer / self.granularity).trunc_().clamp_(-1, 1)
         kept = torch.where(due == 0, 1.0, self.settings.buffer_momentum)
         buffer *= kept
@@ -203,13 +229,6 @@ RECIPES: dict[str, type[Recipe]] = {
 }
 
 
-def gradient(x: Tensor, d: Tensor) -> Tensor:
-    """d^T x summed over all rows, out x in."""
-    if x.dim() == 3:
-        return torch.bmm(d.transpose(1, 2), x).sum(0)
-    return d.reshape(-1, d.shape[-1]).t() @ x.reshape(-1, x.shape[-1])
-
-
 def line_probabilities(
     x: Tensor, d: Tensor, rate: float, desired_bl: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -233,14 +252,13 @@ def line_probabilities(
     return x_probability, d_probability, length
 
 
-def _rows(values: Tensor, chunks: int) -> tuple[Tensor, ...]:
-    """Rows of all images and positions in `chunks` parts, images in their order."""
-    return values.reshape(-1, values.shape[-1]).chunk(chunks)
+def _rows(values: Tensor) -> Tensor:
+    return values.reshape(-1, values.shape[-1])
 
 
-def make_recipe(make_array: MakeArray, settings: PulseUpdate, io: IOParameters) -> Recipe:
+def make_recipe(make_array: MakeArray, settings: PulseUpdate, converters: Converters) -> Recipe:
     """The recipe that `settings` names, with its arrays."""
     kind = RECIPES[settings.recipe]
     if kind is StochasticPulses and settings.momentum > 0:
         kind = MomentumPulses
-    return kind(make_array, settings, io)
+    return kind(make_array, settings, converters)

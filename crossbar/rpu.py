@@ -28,11 +28,13 @@ from torch import nn
 from crossbar.choices import check_choice
 from crossbar.device import pulsed_device
 from crossbar.periphery import periphery
+from crossbar.random import derived_seed
 from crossbar.recipes import RECIPES, PulseUpdate
-from crossbar.tile import MemristorRPUConfig
+from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 from device_models import DeviceCard
 
-TILES = ("aihwkit", "memristor")
+CONVOLUTIONS = {"aihwkit": AnalogConv2d, "memristor": MemristorConv2d}
+TILES = tuple(CONVOLUTIONS)
 
 
 def rpu_config(
@@ -118,7 +120,7 @@ def to_crossbar(
             construction_seed=1 + seed * 1000 + index,
         )
         layer = model.get_submodule(name)
-        kind = AnalogConv2d if isinstance(layer, nn.Conv2d) else AnalogLinear
+        kind = CONVOLUTIONS[tile] if isinstance(layer, nn.Conv2d) else AnalogLinear
         analog = kind.from_digital(layer, rpu_config(device, recipe, io, tile=tile))
         if tile == "memristor":
             _reseed_further_tiles(analog, layer, device.construction_seed)
@@ -136,7 +138,7 @@ def _reseed_further_tiles(analog: AnalogLayerBase, digital: nn.Module, seed: int
     """Give each tile of a layer that is split into several devices and numbers of its own."""
     tiles = list(analog.analog_tiles())
     for number, tile in enumerate(tiles[1:], 1):
-        tile.tile.reseed(seed + number * 2**40)
+        tile.tile.reseed(derived_seed(seed, 2, number))
     if len(tiles) > 1:
         analog.set_weights(digital.weight, digital.bias)
 

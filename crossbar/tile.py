@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from aihwkit.nn import AnalogConv2d
 from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.mapping import MappableRPU
 from aihwkit.simulator.parameters.pre_post import PrePostProcessingRPU
@@ -28,10 +29,11 @@ from aihwkit.simulator.tiles.custom import CustomTile
 from torch import Tensor, nn
 
 from crossbar.array import MemristorArray
+from crossbar.convolution import Window, convolve, convolve_back
 from crossbar.device import CardDevice
-from crossbar.periphery import check_periphery, crossbar_product, periphery
-from crossbar.random import RandomStream
-from crossbar.recipes import PulseUpdate, make_recipe
+from crossbar.periphery import Converters, crossbar_product, periphery
+from crossbar.random import RandomStream, derived_seed
+from crossbar.recipes import Minibatch, PulseUpdate, make_recipe
 
 
 class MemristorSimulatorTile(SimulatorTile, nn.Module):
@@ -47,19 +49,21 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         self.x_size, self.d_size = x_size, d_size
         self.learning_rate = 0.1
         self._config = rpu_config
-        self._forward_io, self._backward_io = _checked_converters(rpu_config)
+        self._io: tuple[IOParameters, IOParameters] | None = None
+        self.set_config(rpu_config)
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Draw other devices and start another stream, with all weights at 0."""
         self.stream = RandomStream(seed)
-        self.recipe = make_recipe(self._make_array, self._config.update, self._forward_io)
+        self.recipe = make_recipe(self._make_array, self._config.update, self._forward)
 
     def set_config(self, rpu_config: "MemristorRPUConfig") -> None:
         """Use the converters of `rpu_config` from now on."""
-        changed = rpu_config.forward is not self._forward_io
-        if changed or rpu_config.backward is not self._backward_io:
-            self._forward_io, self._backward_io = _checked_converters(rpu_config)
+        io = rpu_config.forward, rpu_config.backward
+        if self._io is None or any(a is not b for a, b in zip(io, self._io, strict=True)):
+            self._io = io
+            self._forward, self._backward = Converters(io[0]), Converters(io[1])
 
     @torch.no_grad()
     def forward(
@@ -72,7 +76,7 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         non_blocking: bool = False,
     ) -> Tensor:
         """Outputs (... x out) of the crossbar for inputs (... x in); the flags change nothing."""
-        return crossbar_product(self.recipe.array.weight, x_input, self._forward_io, self.stream)
+        return crossbar_product(self.recipe.array.weight, x_input, self._forward, self.stream)
 
     @torch.no_grad()
     def backward(
@@ -85,7 +89,7 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
     ) -> Tensor:
         """Gradients at the inputs (... x in) for gradients at the outputs (... x out)."""
         weight = self.recipe.array.weight.t()
-        return crossbar_product(weight, d_input, self._backward_io, self.stream)
+        return crossbar_product(weight, d_input, self._backward, self.stream)
 
     @torch.no_grad()
     def update(
@@ -98,7 +102,23 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         non_blocking: bool = False,
     ) -> None:
         """Fire the pulses of a minibatch: inputs (... x in), gradients at outputs (... x out)."""
-        self.recipe.update(x_input, d_input, self.learning_rate)
+        self.recipe.update(Minibatch(x_input, d_input), self.learning_rate)
+
+    @torch.no_grad()
+    def forward_images(self, images: Tensor, window: Window) -> Tensor:
+        """Output images of a convolution, n x out x rows x columns."""
+        return convolve(self.recipe.array.weight, images, window, self._forward, self.stream)
+
+    @torch.no_grad()
+    def backward_images(self, gradients: Tensor, shape: torch.Size, window: Window) -> Tensor:
+        """Gradients at images of `shape` for gradients at the output images."""
+        weight = self.recipe.array.weight
+        return convolve_back(weight, gradients, shape, window, self._backward, self.stream)
+
+    @torch.no_grad()
+    def update_images(self, images: Tensor, gradients: Tensor, window: Window) -> None:
+        """Fire the pulses of a minibatch of a convolution."""
+        self.recipe.update(Minibatch(images, gradients, window), self.learning_rate)
 
     def get_weights(self, as_ref: bool = False) -> Tensor:
         """Copy of the weights on the CPU, out x in; `as_ref` gives the tile's own tensor."""
@@ -149,13 +169,18 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
 
     def _make_array(self, number: int) -> MemristorArray:
         """Array number 0 holds the weights; a second one has devices of its own."""
-        seed = self.stream.seed + number * 2**32
+        seed = derived_seed(self.stream.seed, 1, number)
         device = self._config.device
         return MemristorArray(self.d_size, self.x_size, device, self.stream, seed)
 
 
 class MemristorTile(CustomTile):
-    """aihwkit tile module around a `MemristorSimulatorTile`: scales, bias and state dict."""
+    """aihwkit tile module around a `MemristorSimulatorTile`: scales, bias and state dict.
+
+    With a `window` (see `MemristorConv2d`) it takes images, n x channels x rows x columns.
+    """
+
+    window: Window | None = None
 
     def _create_simulator_tile(
         self, x_size: int, d_size: int, rpu_config: "MemristorRPUConfig"
@@ -169,6 +194,26 @@ class MemristorTile(CustomTile):
     ) -> MemristorSimulatorTile:
         """A tile whose seed comes with the state that is loaded into it next."""
         return rpu_config.simulator_tile_class(x_size, d_size, rpu_config, 1)
+
+    def joint_forward(self, x_input: Tensor, is_test: bool = False, ctx: Any = None) -> Tensor:
+        if self.window is None:
+            return super().joint_forward(x_input, is_test, ctx)
+        images = self.pre_forward(x_input, 1, is_test, ctx)
+        return self.post_forward(self.tile.forward_images(images, self.window), 1, is_test, ctx)
+
+    def backward(self, d_input: Tensor, ctx: Any = None) -> Tensor:
+        if self.window is None:
+            return super().backward(d_input, ctx)
+        gradients, shape = self.pre_backward(d_input, 1, ctx), ctx.saved_analog_tensors[0].shape
+        output = self.tile.backward_images(gradients, shape, self.window)
+        return self.post_backward(output, 1, ctx)
+
+    def update(self, x_input: Tensor, d_input: Tensor) -> None:
+        if self.window is None:
+            super().update(x_input, d_input)
+        else:
+            images, gradients = self.pre_update(x_input, 1, d_input, 1)
+            self.tile.update_images(images, gradients, self.window)
 
     def get_learning_rate(self) -> float:
         return self.tile.get_learning_rate()
@@ -198,7 +243,22 @@ class MemristorRPUConfig(MappableRPU, PrePostProcessingRPU):
     """Recipe that turns gradients into pulses."""
 
 
-def _checked_converters(rpu_config: MemristorRPUConfig) -> tuple[IOParameters, IOParameters]:
-    check_periphery(rpu_config.forward)
-    check_periphery(rpu_config.backward)
-    return rpu_config.forward, rpu_config.backward
+class MemristorConv2d(AnalogConv2d):
+    """AnalogConv2d that hands images to its tile; on any other tile it is an AnalogConv2d.
+
+    An AnalogConv2d on a memristor tile computes the same from unfolded patches, more slowly.
+    """
+
+    def __init__(self, *arguments: Any, **named_arguments: Any):
+        super().__init__(*arguments, **named_arguments)
+        if isinstance(self.analog_module, MemristorTile):
+            options = self.kernel_size, self.stride, self.padding, self.dilation
+            self.analog_module.window = Window(*options)
+
+    def forward(self, x_input: Tensor) -> Tensor:
+        """Output images (n x out x rows x columns) of images (n x channels x rows x columns)."""
+        if not isinstance(self.analog_module, MemristorTile):
+            return super().forward(x_input)
+        if x_input.dim() == 3:
+            return self.forward(x_input[None])[0]
+        return self.analog_module(x_input, tensor_view=self.tensor_view)

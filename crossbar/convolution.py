@@ -1,0 +1,154 @@
+"""Convolution on a memristor tile, computed on images instead of on unfolded patches.
+
+The crossbar reads one patch after the other, so the DAC scales and rounds every patch on its own.
+Patches overlap: unfolding an image first, as aihwkit does, costs more than all the rest. Here the
+patches are a view of the image, and the first time they exist in memory they are DAC levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.grad import conv2d_input, conv2d_weight
+
+from crossbar.periphery import Converters
+from crossbar.random import RandomStream
+
+PART = 2**18
+"""Patch entries a CPU works on at a time: they stay in its cache from pass to pass."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Kernel of a convolution as torch counts it: rows and columns [pixel]."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+
+    def padded(self, images: Tensor) -> Tensor:
+        """Images with the zeros around them that the window reads, contiguous."""
+        rows, columns = self.padding
+        return functional.pad(images, (columns, columns, rows, rows)).contiguous()
+
+    def patches(self, padded: Tensor) -> Tensor:
+        """View of padded images: n x channels x kernel x positions, rows and columns apart."""
+        image, channel, row, column = padded.stride()
+        steps = (row * self.dilation[0], column * self.dilation[1])
+        jumps = (row * self.stride[0], column * self.stride[1])
+        positions = (self._positions(padded, 0), self._positions(padded, 1))
+        return padded.as_strided(
+            (*padded.shape[:2], *self.kernel, *positions), (image, channel, *steps, *jumps)
+        )
+
+    def largest(self, padded: Tensor) -> Tensor:
+        """Largest entry in each position of the window, n x channels x positions."""
+        for axis in (0, 1):
+            padded = self._largest_along(axis, padded)
+        return padded
+
+    def _largest_along(self, axis: int, values: Tensor) -> Tensor:
+        """Maximum over the kernel's entries along one axis, by doubling the part seen."""
+        dimension, seen, positions = 2 + axis, 1, self._positions(values, axis)
+        while seen < self.kernel[axis]:
+            more = min(seen, self.kernel[axis] - seen) * self.dilation[axis]
+            seen += more // self.dilation[axis]
+            length = values.shape[dimension] - more
+            values = torch.maximum(
+                values.narrow(dimension, 0, length), values.narrow(dimension, more, length)
+            )
+        last = (positions - 1) * self.stride[axis] + 1
+        return values.narrow(dimension, 0, last).index_select(
+            dimension, torch.arange(0, last, self.stride[axis], device=values.device)
+        )
+
+    def _positions(self, padded: Tensor, axis: int) -> int:
+        """Number of places of the window along the rows (axis 0) or columns (1)."""
+        reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
+        return (padded.shape[2 + axis] - reach) // self.stride[axis] + 1
+
+
+def convolve(
+    weight: Tensor, images: Tensor, window: Window, converters: Converters, stream: RandomStream
+) -> Tensor:
+    """Output images of a crossbar with `weight` (out x channels*kernel), as `crossbar_product`."""
+    if converters.perfect:
+        kernels = weight.view(len(weight), -1, *window.kernel)
+        return functional.conv2d(
+            images, kernels, None, window.stride, window.padding, window.dilation
+        )
+    padded = window.padded(images)
+    into, out_of = converters.scale(window.largest(padded.abs().amax(1, keepdim=True)))
+    weight = weight * converters.gain
+    outputs = []
+    for part, part_into in _parts(window, padded, into):
+        patches = window.patches(part)
+        levels = padded.new_empty(patches.shape)
+        torch.mul(patches, part_into[:, :, None, None], out=levels)
+        levels = converters.dac_(levels).view(len(part), weight.shape[1], -1)
+        output = converters.adc_(weight @ levels, stream)
+        outputs.append(output.view(len(part), -1, *patches.shape[-2:]))
+    return torch.cat(outputs).mul_(out_of)
+
+
+def convolve_back(
+    weight: Tensor,
+    gradients: Tensor,
+    images_shape: torch.Size,
+    window: Window,
+    converters: Converters,
+    stream: RandomStream,
+) -> Tensor:
+    """Gradients at the input images for gradients at the output images (n x out x h x w)."""
+    if converters.perfect:
+        kernels = weight.view(len(weight), -1, *window.kernel)
+        return conv2d_input(
+            images_shape, kernels, gradients, window.stride, window.padding, window.dilation
+        )
+    into, out_of = converters.scale(gradients.abs().amax(1, keepdim=True))
+    levels = converters.dac_(gradients * into).flatten(2)
+    weight = (weight * converters.gain).t()
+    (height, width), (rows, columns) = images_shape[2:], window.padding
+    padded = gradients.new_zeros(*images_shape[:2], height + 2 * rows, width + 2 * columns)
+    for part, part_levels, part_out_of in _parts(window, padded, levels, out_of):
+        output = converters.adc_(weight @ part_levels, stream)
+        _add_patches_(window.patches(part), output, part_out_of)
+    return padded[:, :, rows : rows + height, columns : columns + width]
+
+
+def weight_gradient(images: Tensor, gradients: Tensor, window: Window) -> Tensor:
+    """Gradient of the kernels summed over images and positions, out x channels*kernel."""
+    shape = (gradients.shape[1], images.shape[1], *window.kernel)
+    return conv2d_weight(
+        images, shape, gradients, window.stride, window.padding, window.dilation
+    ).flatten(1)
+
+
+def unfold(images: Tensor, window: Window) -> Tensor:
+    """All patches of `images` as rows, (n positions) x (channels kernel)."""
+    patches = window.patches(window.padded(images))
+    return patches.permute(0, 4, 5, 1, 2, 3).flatten(0, 2).flatten(1)
+
+
+def _add_patches_(patches: Tensor, output: Tensor, factor: Tensor) -> None:
+    """Add `factor` (n x 1 x positions) times `output` to a view of the patches of images.
+
+    The positions of one entry of the kernel do not overlap, so each entry is one sum.
+    """
+    output = output.view(patches.shape)
+    for row in range(patches.shape[2]):
+        for column in range(patches.shape[3]):
+            patches[:, :, row, column].addcmul_(output[:, :, row, column], factor)
+
+
+def _parts(window: Window, padded: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Images and what belongs to them, as many at a time as suit the device."""
+    size = len(padded)
+    if padded.device.type == "cpu":
+        size = max(1, PART // window.patches(padded[:1]).numel())
+    return zip(*(tensor.split(size) for tensor in (padded, *others)), strict=True)
