@@ -85,15 +85,14 @@ def convolve(
     padded = window.padded(images)
     into, out_of = converters.scale(window.largest(padded.abs().amax(1, keepdim=True)))
     weight = weight * converters.gain
-    outputs = []
-    for part, part_into in _parts(window, padded, into):
-        patches = window.patches(part)
-        levels = padded.new_empty(patches.shape)
-        torch.mul(patches, part_into[:, :, None, None], out=levels)
-        levels = converters.dac_(levels).view(len(part), weight.shape[1], -1)
-        output = converters.adc_(weight @ levels, stream)
-        outputs.append(output.view(len(part), -1, *patches.shape[-2:]))
-    return torch.cat(outputs).mul_(out_of)
+    patches = window.patches(padded)
+    output = padded.new_empty(len(images), len(weight), *patches.shape[-2:])
+    levels = padded.new_empty(_at_a_time(patches), *patches.shape[1:])
+    for part, part_into, part_output in _parts(levels, patches, into[:, :, None, None], output):
+        part_levels = converters.dac_(torch.mul(part, part_into, out=levels[: len(part)]))
+        columns = part_levels.view(len(part), weight.shape[1], -1)
+        torch.matmul(weight, columns, out=part_output.flatten(2))
+    return converters.adc_(output, stream).mul_(out_of)
 
 
 def convolve_back(
@@ -115,9 +114,12 @@ def convolve_back(
     weight = (weight * converters.gain).t()
     (height, width), (rows, columns) = images_shape[2:], window.padding
     padded = gradients.new_zeros(*images_shape[:2], height + 2 * rows, width + 2 * columns)
-    for part, part_levels, part_out_of in _parts(window, padded, levels, out_of):
-        output = converters.adc_(weight @ part_levels, stream)
-        _add_patches_(window.patches(part), output, part_out_of)
+    patches = window.patches(padded)
+    output = padded.new_empty(_at_a_time(patches), len(weight), levels.shape[-1])
+    for part, part_levels, part_out_of in _parts(output, patches, levels, out_of):
+        part_output = torch.matmul(weight, part_levels, out=output[: len(part)])
+        converters.adc_(part_output, stream)
+        _add_patches_(part, part_output, part_out_of)
     return padded[:, :, rows : rows + height, columns : columns + width]
 
 
@@ -146,9 +148,13 @@ def _add_patches_(patches: Tensor, output: Tensor, factor: Tensor) -> None:
             patches[:, :, row, column].addcmul_(output[:, :, row, column], factor)
 
 
-def _parts(window: Window, padded: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Images and what belongs to them, as many at a time as suit the device."""
-    size = len(padded)
-    if padded.device.type == "cpu":
-        size = max(1, PART // window.patches(padded[:1]).numel())
-    return zip(*(tensor.split(size) for tensor in (padded, *others)), strict=True)
+def _at_a_time(patches: Tensor) -> int:
+    """Images to work on at a time: on a CPU as many as stay in its cache, else all."""
+    if patches.device.type != "cpu":
+        return len(patches)
+    return min(len(patches), max(1, PART // patches[:1].numel()))
+
+
+def _parts(buffer: Tensor, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The images of several tensors, as many at a time as `buffer` holds."""
+    return zip(*(tensor.split(len(buffer)) for tensor in tensors), strict=True)

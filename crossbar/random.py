@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-LIST_SIZE = 2**22
+LIST_SIZE = 2**20
 """Gaussian numbers in the list that large tensors on a CPU take theirs from."""
 
 LONG = 2**16
@@ -20,7 +20,7 @@ class RandomStream:
     """Random numbers from a seed, on any device.
 
     Drawing Gaussians one by one would take longer than everything else a tile does to an image.
-    Large noise on a CPU is therefore a stretch, from a random place on, of one list of 2^22
+    Large noise on a CPU is therefore a stretch, from a random place on, of one list of 2^20
     Gaussian numbers; aihwkit's CPU generator draws from a list too, of 2^15.
     """
 
