@@ -102,6 +102,7 @@ def to_crossbar(
     `rpu_config`. `seed` fixes the device-to-device draws, and with `tile="memristor"` everything
     random. Raises ValueError when the number of fields is not the number of layers.
     """
+    check_choice("tile", tile, TILES)
     names = crossbar_layers(model)
     fields = [weights_G] * len(names) if isinstance(weights_G, int | float) else list(weights_G)
     if len(fields) != len(names):
