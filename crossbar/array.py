@@ -33,10 +33,10 @@ class MemristorArray(nn.Module):
     """
 
     weight: Tensor
-    persistent: Tensor
     w_min: Tensor
     w_max: Tensor
     step_scale: Tensor
+    _persistent: Tensor | None
 
     def __init__(
         self, out_size: int, in_size: int, device: CardDevice, stream: RandomStream, seed: int
@@ -52,9 +52,15 @@ class MemristorArray(nn.Module):
             ("w_max", w_max),
             ("step_scale", step_scale),
             ("weight", torch.zeros(out_size, in_size)),
-            ("persistent", torch.zeros(out_size, in_size)),
         ):
             self.register_buffer(name, value, persistent=False)
+        noisy = torch.zeros(out_size, in_size) if self.write_noise > 0 else None
+        self.register_buffer("_persistent", noisy, persistent=False)
+
+    @property
+    def persistent(self) -> Tensor:
+        """Weights without their write noise, out x in."""
+        return self.weight if self._persistent is None else self._persistent
 
     @property
     def write_noise(self) -> float:
@@ -65,9 +71,8 @@ class MemristorArray(nn.Module):
     def program(self, weight: Tensor) -> None:
         """Set every device to `weight` (out x in), clipped to its range, with fresh write noise."""
         self.persistent.copy_(weight).clamp_(self.w_min, self.w_max)
-        self.weight.copy_(self.persistent)
-        if self.write_noise > 0:
-            self.weight.add_(self.stream.normal(self.weight), alpha=self.write_noise)
+        if self._persistent is not None:
+            self.weight.copy_(self._with_write_noise(self.persistent))
 
     @torch.no_grad()
     def fire(self, pulses: Tensor) -> None:
@@ -77,19 +82,16 @@ class MemristorArray(nn.Module):
         """
         pulses = pulses.flatten()
         # A CPU skips devices without a pulse; a GPU would have to wait for their number.
-        on_cpu = pulses.device.type == "cpu"
-        hit = pulses.nonzero().squeeze(1) if on_cpu else slice(None)
-        pulses = pulses[hit]
-        low = self.w_min.view(-1)[hit]
-        width = self.w_max.view(-1)[hit] - low
-        state = (self.persistent.view(-1)[hit] - low) / width
-        moved = self.response(state, pulses, self._scale(pulses, hit)).clamp_(0, 1)
-        weight = torch.where(pulses == 0, self.persistent.view(-1)[hit], low + width * moved)
-        self.persistent.view(-1)[hit] = weight
-        if self.write_noise > 0:
-            noisy = weight.add(self.stream.normal(weight), alpha=self.write_noise)
-            weight = torch.where(pulses == 0, self.weight.view(-1)[hit], noisy)
-        self.weight.view(-1)[hit] = weight
+        hit = pulses.nonzero().squeeze(1) if pulses.device.type == "cpu" else None
+        pulses = _taken(pulses, hit)
+        low = _taken(self.w_min, hit)
+        width = _taken(self.w_max, hit) - low
+        state = (_taken(self.persistent, hit) - low) / width
+        state = self.response(state, pulses, self._scale(pulses, hit)).clamp_(0, 1)
+        weight = torch.addcmul(low, width, state)
+        _put(weight, self.persistent, hit, pulses)
+        if self._persistent is not None:
+            _put(self._with_write_noise(weight), self.weight, hit, pulses)
 
     def state(self) -> dict[str, Any]:
         """What the devices remember, as plain tensors; their draws come from the seed."""
@@ -100,12 +102,15 @@ class MemristorArray(nn.Module):
         self.weight.copy_(state["weight"])
         self.persistent.copy_(state["persistent"])
 
-    def _scale(self, pulses: Tensor, hit: Tensor | slice) -> Tensor | None:
+    def _with_write_noise(self, weight: Tensor) -> Tensor:
+        return weight.add(self.stream.normal(weight), alpha=self.write_noise)
+
+    def _scale(self, pulses: Tensor, hit: Tensor | None) -> Tensor | None:
         """Relative step of each device, mean over its pulses; None where all are the card's."""
         c2c = self.device.dw_min_std
         if not self._varied and c2c <= 0:
             return None
-        scale = self.step_scale.view(-1)[hit]
+        scale = _taken(self.step_scale, hit)
         if c2c > 0:
             std = c2c * pulses.abs().clamp(min=1).rsqrt()
             scale = scale * (1 + std * self.stream.normal(pulses))
@@ -136,3 +141,17 @@ def _draw_devices(
     w_max = torch.maximum(w_max, w_min + SMALLEST_RANGE)
     gain = (1 + device.dw_min_dtod * draws[2]).abs()
     return w_min, w_max, gain * (device.w_max - device.w_min) / (w_max - w_min)
+
+
+def _taken(values: Tensor, hit: Tensor | None) -> Tensor:
+    """Entries of `values` at the flat indices `hit`, all where it is None, flat."""
+    return values.view(-1) if hit is None else values.view(-1).index_select(0, hit)
+
+
+def _put(new: Tensor, values: Tensor, hit: Tensor | None, pulses: Tensor) -> None:
+    """Write `new` where `_taken` took it from, and only where there was a pulse."""
+    flat = values.view(-1)
+    if hit is None:
+        flat.copy_(torch.where(pulses == 0, flat, new))
+    else:
+        flat.index_copy_(0, hit, new)

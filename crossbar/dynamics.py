@@ -41,7 +41,7 @@ class PulseResponse(nn.Module):
         curves = [_branch_curve(card, branch, field_G) for branch in ("LTP", "LTD")]
         travelled = np.linspace(0, 1, N_TABLE)
         length = max(float(pulses[-1]) for pulses, _ in curves)
-        self._nodes_per_log = (N_TABLE - 1) / np.log1p(length)
+        self._per_log_number = float(1 / np.log1p(length))
         # Pulse numbers are spaced logarithmically: the first pulses are the steep ones.
         numbers = np.expm1(np.linspace(0, np.log1p(length), N_TABLE))
         tables = {
@@ -50,11 +50,14 @@ class PulseResponse(nn.Module):
             "step": [_steps(card, branch, field_G, travelled) for branch in ("LTP", "LTD")],
         }
         for name, pair in tables.items():
-            table = torch.tensor(np.concatenate(pair), dtype=torch.float32)
+            # Value at each node and the way to the next, both branches one after the other.
+            ways = [np.diff(table, append=table[-1]) for table in pair]
+            nodes = np.stack([np.concatenate(pair), np.concatenate(ways)], axis=1)
+            table = torch.tensor(nodes, dtype=torch.float32)
             self.register_buffer(name, table, persistent=False)
 
     def forward(self, state: Tensor, pulses: Tensor, scale: Tensor | None = None) -> Tensor:
-        """State [1] after `pulses` pulses (LTP > 0, LTD < 0, real numbers allowed), same shapes.
+        """State [1] after `pulses` pulses (LTP > 0, LTD < 0, real numbers allowed), all (n,).
 
         `scale`: step of each device over the card's step [1], the mean over its pulses. A first
         pulse is then exactly `scale` times the card's step; later ones keep the share of a pulse
@@ -63,27 +66,24 @@ class PulseResponse(nn.Module):
         sign = pulses.sign()
         branch = (sign < 0).to(torch.long) * N_TABLE
         travelled = 0.5 + sign * (state - 0.5)
-        number = _interpolate(self.number, travelled * (N_TABLE - 1), branch)
+        number = _interpolate(self.number, travelled, branch)
         count = pulses.abs()
         if scale is not None:
-            step = _interpolate(self.step, travelled * (N_TABLE - 1), branch)
-            first = (travelled + scale * step).clamp_(0, 1) * (N_TABLE - 1)
+            first = travelled + scale * _interpolate(self.step, travelled, branch)
             count = count * (_interpolate(self.number, first, branch) - number)
-        gain = self._place(number + count, branch) - self._place(number, branch)
-        return state + sign * gain
-
-    def _place(self, number: Tensor, branch: Tensor) -> Tensor:
-        """Distance travelled [1] at a pulse number, held at the ends of the table."""
-        return _interpolate(self.place, number.clamp(min=0).log1p_() * self._nodes_per_log, branch)
+        numbers = torch.cat([number, number + count]).clamp_(min=0)
+        places = numbers.log1p_().mul_(self._per_log_number)
+        start, end = _interpolate(self.place, places, branch.repeat(2)).chunk(2)
+        return state + sign * (end - start)
 
 
-def _interpolate(table: Tensor, position: Tensor, branch: Tensor) -> Tensor:
-    """Linear interpolation in the half of `table` that starts at `branch`, any shape."""
-    node = position.to(torch.long).clamp_(0, N_TABLE - 2)
-    share = (position - node).clamp_(0, 1)
-    node = (node + branch).flatten()
-    left, right = table.index_select(0, node), table.index_select(0, node + 1)
-    return torch.lerp(left.view_as(share), right.view_as(share), share)
+def _interpolate(table: Tensor, place: Tensor, branch: Tensor) -> Tensor:
+    """Linear interpolation at `place` (0 to 1) in the part of `table` that starts at `branch`."""
+    position = (place * (N_TABLE - 1)).clamp_(0, N_TABLE - 1)
+    node = position.to(torch.long)
+    position -= node
+    value, way = table.index_select(0, node + branch).unbind(1)
+    return torch.addcmul(value, way, position)
 
 
 def _branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatArray, FloatArray]:
