@@ -18,8 +18,8 @@ from torch.nn.grad import conv2d_input, conv2d_weight
 from crossbar.periphery import Converters
 from crossbar.random import RandomStream
 
-PART = 2**18
-"""Patch entries a CPU works on at a time: they stay in its cache from pass to pass."""
+PART = 2**20
+"""Patch entries a CPU works on at a time: few enough to stay in its cache."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,10 @@ def _add_patches_(patches: Tensor, output: Tensor, factor: Tensor) -> None:
 
     The positions of one entry of the kernel do not overlap, so each entry is one sum.
     """
-    output = output.view(patches.shape)
-    for row in range(patches.shape[2]):
-        for column in range(patches.shape[3]):
-            patches[:, :, row, column].addcmul_(output[:, :, row, column], factor)
+    rows = zip(patches.unbind(2), output.view(patches.shape).unbind(2), strict=True)
+    for patches_row, output_row in rows:
+        for entry, values in zip(patches_row.unbind(2), output_row.unbind(2), strict=True):
+            entry.addcmul_(values, factor)
 
 
 def _at_a_time(patches: Tensor) -> int:

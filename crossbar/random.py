@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 LIST_SIZE = 2**20
 """Gaussian numbers in the list that large tensors on a CPU take theirs from."""
 
-LONG = 2**16
+LONG = 2**12
 """Tensors on a CPU with more numbers than this take their noise from the list."""
 
 

@@ -7,9 +7,10 @@ Forward, backward and update are those of aihwkit's C++ tiles with the same `Car
 - k pulses are one jump along the card's curve, not k steps along 63 nodes of it.
 - Random numbers come from the tile's own stream. It travels in the state dict together with the
   accumulators, so that a run that was killed and resumed goes on bit for bit.
-- Mixed precision fires exactly the pulses that are due, one for every `dw_min`, which is the
-  pulse at the weight 0. aihwkit counts in LTP pulses at the middle of the range, and draws the
-  pulses of a row when not all of its devices are due the same number.
+- Mixed precision fires exactly the pulses that are due when a minibatch ends, one for every
+  `dw_min`, the pulse at the weight 0. aihwkit fires one input vector later, counts in LTP pulses
+  at the middle of the range, and draws the pulses of a row whose devices are due unequal numbers.
+- Tiki-Taka reads its fast array with the converters of the forward pass.
 - Stochastic pulses are counted for parts of the minibatch, see `crossbar.recipes`.
 """
 

@@ -38,7 +38,7 @@ def layers(window, *, perfect: bool, recipe: str = "mixed_precision"):
 
 @pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
 @pytest.mark.parametrize("perfect", [True, False], ids=["perfect", "converters"])
-@pytest.mark.parametrize("part", [1, 2**18], ids=["one image at a time", "all images"])
+@pytest.mark.parametrize("part", [1, 2**20], ids=["one image at a time", "all images"])
 def test_images_give_what_patches_give(window, perfect, part, monkeypatch):
     """Outputs, gradients at the images and the accumulated gradient of the kernels."""
     monkeypatch.setattr(convolution, "PART", part)

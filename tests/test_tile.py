@@ -17,8 +17,12 @@ import torch
 from aihwkit.nn import AnalogConv2d, AnalogLinear
 from aihwkit.nn.conversion import convert_to_analog
 from aihwkit.optim import AnalogAdam, AnalogSGD
-from aihwkit.simulator.configs import DigitalRankUpdateRPUConfig, SingleRPUConfig
-from aihwkit.simulator.configs.compounds import MixedPrecisionCompound
+from aihwkit.simulator.configs import (
+    DigitalRankUpdateRPUConfig,
+    SingleRPUConfig,
+    UnitCellRPUConfig,
+)
+from aihwkit.simulator.configs.compounds import BufferedTransferCompound, MixedPrecisionCompound
 from aihwkit.simulator.tiles.analog import AnalogTile
 from scipy.stats import ks_2samp
 from torch import nn
@@ -44,6 +48,9 @@ AIHWKIT = {
     "sgd": lambda device: SingleRPUConfig(device=device),
     "mixed_precision": lambda device: DigitalRankUpdateRPUConfig(
         device=MixedPrecisionCompound(device=device)
+    ),
+    "tiki_taka_v2": lambda device: UnitCellRPUConfig(
+        device=BufferedTransferCompound(unit_cell_devices=[device, deepcopy(device)])
     ),
 }
 """aihwkit's own tiles of a device, without the scales of `rpu_config`."""
@@ -158,7 +165,7 @@ def trained(tile, batches, rate: float) -> np.ndarray:
     return tile.get_weights()[0].numpy().ravel().copy()
 
 
-@pytest.mark.parametrize("recipe", ["sgd", "mixed_precision"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_weights_after_many_minibatches_are_distributed_as_aihwkits(recipe):
     """KS test of 600 weights after 200 minibatches at equal pulses; p below 1e-4 fails.
 
