@@ -59,9 +59,14 @@ class Converters:
         self.noise = io.out_noise / self.adc_unit
 
     def scale(self, peak: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors into DAC levels and out of ADC levels for vectors with largest entry `peak`."""
-        peak = peak.masked_fill(peak == 0, 1.0) if self.managed else torch.ones_like(peak)
-        return 1 / (self.dac_unit * peak), self.adc_unit * peak
+        """Factors into DAC levels and out of ADC levels for vectors with largest entry `peak`.
+
+        A vector of zeros is not read: its output is 0, without noise, as in aihwkit's C++ tiles.
+        """
+        if not self.managed:
+            peak = torch.ones_like(peak)
+        safe = peak.masked_fill(peak == 0, 1.0)
+        return 1 / (self.dac_unit * safe), self.adc_unit * peak
 
     def dac_(self, values: Tensor) -> Tensor:
         """Round `values`, in DAC levels, in place and clip them at the input's bound."""

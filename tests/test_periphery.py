@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from aihwkit.simulator.configs import SingleRPUConfig
 from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagementType
 from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.analog_mvm import AnalogMVM
 
 from crossbar.periphery import Converters, crossbar_product, periphery
@@ -60,6 +62,17 @@ def test_output_noise_has_its_size():
         output = crossbar_product(weight, vectors, Converters(io), RandomStream(5))
         assert output.std().item() == pytest.approx(2 * 0.3, rel=0.03)
         assert abs(output.mean().item()) < 0.02
+
+
+def test_a_vector_of_zeros_gives_zeros_without_noise():
+    """As in aihwkit's C++ tiles: gradients behind a pooling layer are full of such vectors."""
+    vectors = torch.tensor([[0.0, 0.0], [1e-3, -1e-3]])
+    io = periphery(out_noise=0.3)
+    output = crossbar_product(torch.ones(50, 2), vectors, Converters(io), RandomStream(1))
+    assert torch.equal(output[0], torch.zeros(50))
+    assert output[1].std().item() == pytest.approx(3e-4, rel=0.4)
+    cpp = AnalogTile(50, 2, SingleRPUConfig(forward=io))
+    assert torch.equal(cpp.tile.forward(vectors)[0], torch.zeros(50))
 
 
 def test_large_noise_is_gaussian_and_does_not_repeat():
