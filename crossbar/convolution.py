@@ -132,9 +132,8 @@ def weight_gradient(images: Tensor, gradients: Tensor, window: Window) -> Tensor
 
 
 def unfold(images: Tensor, window: Window) -> Tensor:
-    """All patches of `images` as rows, (n positions) x (channels kernel)."""
-    patches = window.patches(window.padded(images))
-    return patches.permute(0, 4, 5, 1, 2, 3).flatten(0, 2).flatten(1)
+    """All patches of `images` as columns, n x (channels kernel) x positions."""
+    return window.patches(window.padded(images)).flatten(4).flatten(1, 3)
 
 
 def _add_patches_(patches: Tensor, output: Tensor, factor: Tensor) -> None:

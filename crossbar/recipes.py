@@ -78,12 +78,15 @@ class Minibatch:
         return _rows(self.d).t() @ _rows(self.x)
 
     def chunks(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and gradients as rows, in up to `number` parts with the images in their order."""
+        """Inputs and gradients as columns, (n x in x positions) and (n x out x positions).
+
+        In up to `number` parts, with the images in their order.
+        """
         for x, d in zip(self.x.chunk(number), self.d.chunk(number), strict=True):
             if self.window:
-                yield unfold(x, self.window), _rows(d.movedim(1, -1))
+                yield unfold(x, self.window), d.flatten(2)
             else:
-                yield _rows(x), _rows(d)
+                yield _rows(x).t()[None], _rows(d).t()[None]
 
 
 class Recipe(nn.Module):
@@ -143,11 +146,14 @@ class StochasticPulses(Recipe):
             self._fire_chunk(x, d, rate)
 
     def _fire_chunk(self, x: Tensor, d: Tensor, rate: float) -> None:
-        x, d, length = line_probabilities(x, d, rate / self.granularity, self.settings.desired_bl)
-        # Sums over the rows of probabilities and of their squares, signed and unsigned.
-        net, total = (d * length).t() @ x, (d.abs() * length).t() @ x.abs()
-        x, d = x * x.abs(), d * d.abs() * length
-        net_square, total_square = d.t() @ x, d.abs().t() @ x.abs()
+        pulses, length = expected_pulses(x, d, rate / self.granularity, self.settings.desired_bl)
+        # Sums over the columns of probabilities and of their squares, signed and unsigned.
+        size, square = x.abs(), pulses * pulses.abs() / torch.where(length > 0, length, 1)
+        net, total = _outer_sum(pulses, x), _outer_sum(pulses.abs(), size)
+        net_square, total_square = (
+            _outer_sum(square, x * size),
+            _outer_sum(square.abs(), size.square_()),
+        )
         down = self._count((total + net) / 2, (total_square + net_square) / 2)
         up = self._count((total - net) / 2, (total_square - net_square) / 2)
         up_first = self.array.stream.uniform(up) < 0.5
@@ -229,27 +235,25 @@ RECIPES: dict[str, type[Recipe]] = {
 }
 
 
-def line_probabilities(
-    x: Tensor, d: Tensor, rate: float, desired_bl: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Signed pulse probabilities of the lines and the lengths of the pulse trains.
+def expected_pulses(x: Tensor, d: Tensor, rate: float, desired_bl: int) -> tuple[Tensor, Tensor]:
+    """Gradients as the pulses they fire per unit of input, and the lengths of the pulse trains.
 
-    `x` (rows x in), `d` (rows x out), `rate`: learning rate over granularity. aihwkit's
-    `update_bl_management` with update management: trains just long enough for the largest
-    product of a row, up to `desired_bl`; beyond that the gradient is clipped.
-    Lengths are rows x 1, 0 for rows without a gradient.
+    `x` (n x in x positions), `d` (n x out x positions), `rate`: learning rate over granularity.
+    A device sees `expected_pulses * x` coincidences of one column on average, each of the
+    `length` slots alike. aihwkit's `update_bl_management` with update management: trains just
+    long enough for the largest product of a column, up to `desired_bl`; beyond that the gradient
+    is clipped, never the input. Lengths are n x 1 x positions, 0 where there is no gradient.
     """
     x_max, d_max = x.abs().amax(1, keepdim=True), d.abs().amax(1, keepdim=True)
-    pulses = rate * x_max * d_max
-    length = pulses.ceil().clamp_(max=desired_bl)
-    safe = torch.where(length > 0, length, 1)
-    x_share = x / torch.where(x_max > 0, x_max, 1)
-    d_share = d / torch.where(d_max > 0, d_max, 1)
-    largest = (pulses / safe).sqrt()
-    # Pulses in excess of the longest train are taken from the gradient, never from the input.
-    x_probability = x_share * largest.clamp(max=1)
-    d_probability = (d_share * torch.maximum(largest, largest.square())).clamp_(-1, 1)
-    return x_probability, d_probability, length
+    due = rate * x_max * d_max
+    length = due.ceil().clamp_(max=desired_bl)
+    most = length / torch.where(x_max > 0, x_max, 1)
+    return torch.clamp(rate * d, -most, most), length
+
+
+def _outer_sum(d: Tensor, x: Tensor) -> Tensor:
+    """Sum of d x^T over images and positions, out x in."""
+    return torch.bmm(d, x.transpose(1, 2)).sum(0)
 
 
 def _rows(values: Tensor) -> Tensor:

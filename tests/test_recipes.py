@@ -12,7 +12,7 @@ from crossbar import pulsed_device
 from crossbar.array import MemristorArray
 from crossbar.periphery import Converters, periphery
 from crossbar.random import RandomStream
-from crossbar.recipes import Minibatch, PulseUpdate, Recipe, line_probabilities, make_recipe
+from crossbar.recipes import Minibatch, PulseUpdate, Recipe, expected_pulses, make_recipe
 
 SIZE = (12, 20)
 
@@ -61,21 +61,17 @@ def test_counted_coincidences_end_as_sequential_ones(rows, rate, number):
     assert np.mean(got) == pytest.approx(np.mean(expected), abs=0.02)
 
 
-def test_line_probabilities_are_aihwkits_update_management():
-    """The product of the lines' probabilities and the length is the pulses due, if none clip."""
+def test_expected_pulses_are_those_of_aihwkits_update_management():
+    """The learning rate times the product, until the trains are as long as they may be."""
     x = torch.tensor([[0.5, -1.0, 0.0], [2.0, 0.1, -0.2], [0.0, 0.0, 0.0]])
     d = torch.tensor([[0.1, -0.4], [3.0, 1.5], [1.0, 1.0]])
-    x_line, d_line, length = line_probabilities(x, d, 10.0, 31)
-    assert length.flatten().tolist() == [4.0, 31.0, 0.0]
-    assert x_line.abs().max() <= 1
-    assert d_line.abs().max() <= 1
-    due = 10.0 * d[0, :, None] * x[0]
-    assert torch.allclose(length[0] * d_line[0, :, None] * x_line[0], due)
-    # 60 pulses are due at most: the trains hold 31, and the larger gradient is clipped first.
-    clipped = length[1] * d_line[1, :, None] * x_line[1]
-    assert clipped[0, 0] == pytest.approx(31.0)
-    assert clipped[1, 0] == pytest.approx(30.0)
-    assert torch.equal(x_line[2], torch.zeros(3))
+    pulses, length = expected_pulses(x.t()[None], d.t()[None], 10.0, 31)
+    pulses, length = pulses[0].t(), length.flatten()
+    assert length.tolist() == [4.0, 31.0, 0.0]
+    assert torch.allclose(pulses[0], 10 * d[0])
+    # 60 and 30 pulses are due at the largest input: trains of 31 clip the larger gradient.
+    assert pulses[1] * 2.0 == pytest.approx([31.0, 30.0])
+    assert torch.equal(pulses[2], torch.zeros(2))
 
 
 @pytest.mark.parametrize("probability", [0.02, 0.3, 0.9])
