@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from aihwkit.simulator.tiles.analog import AnalogTile
+from aihwkit.simulator.tiles.base import SimulatorTileWrapper
 from torch import Tensor, nn
 
 CONTEXT = "analog_ctx"
@@ -27,8 +28,9 @@ def plain_state(model: nn.Module) -> dict[str, Any]:
 def load_plain_state(model: nn.Module, state: dict[str, Any]) -> None:
     """Restore a state made by `plain_state` into an equally built `model`, exactly.
 
-    One thing aihwkit does not take back is the digital accumulator (chi) of mixed precision: it
-    starts from zero, which loses less than one pulse per weight.
+    One thing aihwkit's own tiles do not take back is the digital accumulator (chi) of mixed
+    precision: it starts from zero, which loses less than one pulse per weight. Memristor tiles
+    take back everything, their random numbers included.
 
     Raises KeyError or RuntimeError when the state belongs to another network.
     """
@@ -39,8 +41,12 @@ def load_plain_state(model: nn.Module, state: dict[str, Any]) -> None:
     full = {}
     for key, value in own.items():
         full[key] = state[key] if isinstance(value, Tensor) else {**value, **state[key]}
+    contexts = {m: m.analog_ctx for m in model.modules() if isinstance(m, SimulatorTileWrapper)}
     # Not strict: the contexts are left out.
     model.load_state_dict(full, strict=False)
+    # aihwkit gives a loaded tile a new context; an optimizer would go on updating the old one.
+    for tile, context in contexts.items():
+        context.reset(tile)
     _restore_hidden_weights(model, state)
 
 

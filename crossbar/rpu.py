@@ -13,57 +13,46 @@ from copy import deepcopy
 from pathlib import Path
 
 from aihwkit.nn import AnalogConv2d, AnalogLinear
+from aihwkit.nn.modules.base import AnalogLayerBase
 from aihwkit.simulator.configs import (
     DigitalRankUpdateRPUConfig,
     SingleRPUConfig,
     UnitCellRPUConfig,
 )
 from aihwkit.simulator.configs.compounds import BufferedTransferCompound, MixedPrecisionCompound
-from aihwkit.simulator.configs.configs import IOManagedRPUConfig
 from aihwkit.simulator.configs.devices import PulsedDevice
-from aihwkit.simulator.parameters.enums import BoundManagementType
 from aihwkit.simulator.parameters.io import IOParameters
-from aihwkit.simulator.parameters.mapping import MappingParameter
+from aihwkit.simulator.parameters.mapping import MappableRPU, MappingParameter
 from torch import nn
 
 from crossbar.choices import check_choice
 from crossbar.device import pulsed_device
+from crossbar.periphery import periphery
+from crossbar.random import derived_seed
+from crossbar.recipes import RECIPES, PulseUpdate
+from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 from device_models import DeviceCard
 
-RECIPES = ("mixed_precision", "sgd", "tiki_taka_v2")
-
-
-def periphery(
-    *, perfect: bool = False, dac_bits: int = 7, adc_bits: int = 9, out_noise: float = 0.06
-) -> IOParameters:
-    """Converters of a crossbar: DAC and ADC resolution [bit], output noise [weight units].
-
-    The defaults are aihwkit's, but for its bound management: the output range is fixed, not
-    searched for at every read. `perfect` switches converters and noise off.
-    """
-    if perfect:
-        return IOParameters(is_perfect=True)
-    for name, bits in (("dac_bits", dac_bits), ("adc_bits", adc_bits)):
-        if not 2 <= bits <= 32:
-            raise ValueError(f"{name} must lie between 2 and 32, got {bits!r}")
-    return IOParameters(
-        inp_res=1 / (2**dac_bits - 2),
-        out_res=1 / (2**adc_bits - 2),
-        out_noise=out_noise,
-        bound_management=BoundManagementType.NONE,
-    )
+CONVOLUTIONS = {"aihwkit": AnalogConv2d, "memristor": MemristorConv2d}
+TILES = tuple(CONVOLUTIONS)
 
 
 def rpu_config(
-    device: PulsedDevice, recipe: str = "mixed_precision", io: IOParameters | None = None
-) -> IOManagedRPUConfig:
+    device: PulsedDevice,
+    recipe: str = "mixed_precision",
+    io: IOParameters | None = None,
+    *,
+    tile: str = "aihwkit",
+) -> MappableRPU:
     """aihwkit configuration that trains `device` with a named recipe.
 
-    `mixed_precision`, `sgd` (plain analog SGD) or `tiki_taka_v2` (two devices a weight and a
-    digital buffer). Weights are scaled into the part of the range that is open to both signs,
-    and a digital scale per output learns the rest.
+    `recipe`: `mixed_precision`, `sgd` (plain analog SGD) or `tiki_taka_v2` (two devices a weight
+    and a digital buffer). `tile`: `aihwkit` (its C++ tiles, any pulsed device) or `memristor`
+    (`crossbar.tile`: seeded, faster, a `CardDevice`). Weights are scaled into the part of the
+    range that is open to both signs, and a digital scale per output learns the rest.
     """
     check_choice("recipe", recipe, RECIPES)
+    check_choice("tile", tile, TILES)
     io = io or periphery()
     common = {
         "forward": io,
@@ -75,6 +64,8 @@ def rpu_config(
             digital_bias=True,
         ),
     }
+    if tile == "memristor":
+        return MemristorRPUConfig(device=device, update=PulseUpdate(recipe=recipe), **common)
     if recipe == "mixed_precision":
         return DigitalRankUpdateRPUConfig(device=MixedPrecisionCompound(device=device), **common)
     if recipe == "sgd":
@@ -96,6 +87,7 @@ def to_crossbar(
     weights_G: float | Sequence[float] = 0.0,
     *,
     recipe: str = "mixed_precision",
+    tile: str = "aihwkit",
     io: IOParameters | None = None,
     seed: int = 0,
     zero: str = "symmetry_point",
@@ -106,9 +98,11 @@ def to_crossbar(
 ) -> nn.Module:
     """Move the weights of every conv and linear layer of `model` to crossbar tiles, in place.
 
-    `weights_G`: one field [G] for all layers, or one per layer. `seed` fixes the device-to-device
-    draws. Raises ValueError when the number of fields is not the number of layers.
+    `weights_G`: one field [G] for all layers, or one per layer. `recipe`, `tile`, `io`: see
+    `rpu_config`. `seed` fixes the device-to-device draws, and with `tile="memristor"` everything
+    random. Raises ValueError when the number of fields is not the number of layers.
     """
+    check_choice("tile", tile, TILES)
     names = crossbar_layers(model)
     fields = [weights_G] * len(names) if isinstance(weights_G, int | float) else list(weights_G)
     if len(fields) != len(names):
@@ -127,8 +121,11 @@ def to_crossbar(
             construction_seed=1 + seed * 1000 + index,
         )
         layer = model.get_submodule(name)
-        kind = AnalogConv2d if isinstance(layer, nn.Conv2d) else AnalogLinear
-        model.set_submodule(name, kind.from_digital(layer, rpu_config(device, recipe, io)))
+        kind = CONVOLUTIONS[tile] if isinstance(layer, nn.Conv2d) else AnalogLinear
+        analog = kind.from_digital(layer, rpu_config(device, recipe, io, tile=tile))
+        if tile == "memristor":
+            _reseed_further_tiles(analog, layer, device.construction_seed)
+        model.set_submodule(name, analog)
     return model
 
 
@@ -136,6 +133,15 @@ def count_crossbar_weights(model: nn.Module) -> int:
     """Number of weights that live on crossbar tiles."""
     tiles = [m.analog_module for m in model.modules() if isinstance(m, AnalogConv2d | AnalogLinear)]
     return sum(tile.in_size * tile.out_size for tile in tiles)
+
+
+def _reseed_further_tiles(analog: AnalogLayerBase, digital: nn.Module, seed: int) -> None:
+    """Give each tile of a layer that is split into several devices and numbers of its own."""
+    tiles = list(analog.analog_tiles())
+    for number, tile in enumerate(tiles[1:], 1):
+        tile.tile.reseed(derived_seed(seed, 2, number))
+    if len(tiles) > 1:
+        analog.set_weights(digital.weight, digital.bias)
 
 
 def _weight_span(device: PulsedDevice) -> float:

@@ -143,7 +143,7 @@ def make_network(config: Mapping[str, Any]) -> nn.Module:
     activation = dict(config["activation"])
     kind = activation.pop("name")
     check_choice("activation", kind, ("relu", "em"))
-    check_choice("crossbar", crossbar["name"], ("digital", "aihwkit"))
+    check_choice("crossbar", crossbar["name"], ("digital", "aihwkit", "tile"))
 
     def make_activation(position: int) -> nn.Module:
         if kind == "relu":
@@ -158,6 +158,7 @@ def make_network(config: Mapping[str, Any]) -> nn.Module:
         device["card"],
         field["weights_G"],
         recipe=crossbar["recipe"],
+        tile="memristor" if crossbar["name"] == "tile" else "aihwkit",
         io=periphery(**crossbar["periphery"]),
         seed=config["seed"],
         zero=crossbar["zero"],

@@ -7,6 +7,8 @@ import io
 import pytest
 import torch
 from aihwkit.optim import AnalogAdam
+from aihwkit.optim.context import AnalogContext
+from aihwkit.simulator.tiles.base import SimulatorTileWrapper
 from torch import nn
 
 from crossbar.activation import EMActivation
@@ -151,6 +153,19 @@ def test_checkpoint_restores_tiles_without_pickled_code(recipe):
     load_plain_state(other, state)
     assert torch.equal(other.eval()(x), model.eval()(x))
     assert comparable(plain_state(other)) == comparable(state)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_optimizer_made_before_the_state_was_loaded_still_trains_the_tiles(recipe):
+    """aihwkit gives a loaded tile a new context, which no optimizer would know."""
+    model, _ = trained_steps(recipe, 1)
+    contexts = [p for p in model.parameters() if isinstance(p, AnalogContext)]
+    load_plain_state(model, plain_state(model))
+    loaded = [p for p in model.parameters() if isinstance(p, AnalogContext)]
+    assert len(loaded) == 2
+    assert all(old is new for old, new in zip(contexts, loaded, strict=True))
+    tiles = [m for m in model.modules() if isinstance(m, SimulatorTileWrapper)]
+    assert all(new.analog_tile is tile for new, tile in zip(loaded, tiles, strict=True))
 
 
 def comparable(value):

@@ -112,10 +112,13 @@ def test_same_seed_same_run_and_other_seed_another(tmp_path):
     assert not same_state(a["model"], c["model"])
 
 
-@pytest.mark.parametrize("experiment", ["baseline", "set2"])
+@pytest.mark.parametrize(
+    "experiment", [["baseline"], ["set2"], ["set2_crossbar", "crossbar=tile"]], ids="-".join
+)
 def test_killed_run_resumes_to_the_identical_result(tmp_path, experiment):
     """Kill -9 after the first epoch, resume, compare with the run that was left alone."""
-    arguments = [f"experiment={experiment}", "trainer.epochs=3", "trainer.train_images=2000"]
+    name, *others = experiment
+    arguments = [f"experiment={name}", *others, "trainer.epochs=3", "trainer.train_images=2000"]
     assert train(tmp_path / "whole", *arguments).returncode == 0
     process = start(tmp_path / "cut", *arguments)
     process.kill()

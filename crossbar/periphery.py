@@ -1,0 +1,145 @@
+"""Converters of a crossbar and the product it computes: DAC, matrix times vector, noise, ADC."""
+
+from __future__ import annotations
+
+import torch
+from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagementType
+from aihwkit.simulator.parameters.io import IOParameters
+from torch import Tensor
+
+from crossbar.random import RandomStream
+
+SUPPORTED = (
+    *("is_perfect", "inp_bound", "inp_res", "out_bound", "out_noise", "out_res"),
+    *("bound_management", "noise_management"),
+)
+"""Fields of aihwkit's `IOParameters` that `Converters` knows."""
+
+
+def periphery(
+    *, perfect: bool = False, dac_bits: int = 7, adc_bits: int = 9, out_noise: float = 0.06
+) -> IOParameters:
+    """Converters of a crossbar: DAC and ADC resolution [bit], output noise [weight units].
+
+    The defaults are aihwkit's, but for its bound management: the output range is fixed, not
+    searched for at every read. `perfect` switches converters and noise off.
+    """
+    if perfect:
+        return IOParameters(is_perfect=True)
+    for name, bits in (("dac_bits", dac_bits), ("adc_bits", adc_bits)):
+        if not 2 <= bits <= 32:
+            raise ValueError(f"{name} must lie between 2 and 32, got {bits!r}")
+    return IOParameters(
+        inp_res=1 / (2**dac_bits - 2),
+        out_res=1 / (2**adc_bits - 2),
+        out_noise=out_noise,
+        bound_management=BoundManagementType.NONE,
+    )
+
+
+class Converters:
+    """DAC, output noise and ADC of `io`, in the units in which each is one pass over the data.
+
+    Raises ValueError, naming the field, for settings it does not know. `gain` turns a product
+    in DAC levels into ADC levels, `adc_unit` turns those back (`dac_unit`, `adc_unit`: 1 where
+    nothing is rounded).
+    """
+
+    def __init__(self, io: IOParameters):
+        _check(io)
+        self.perfect = io.is_perfect
+        self.managed = io.noise_management == NoiseManagementType.ABS_MAX
+        dac_step = 2 * io.inp_bound * _share(io.inp_res)
+        adc_step = 2 * io.out_bound * _share(io.out_res)
+        self.rounds_input, self.rounds_output = dac_step > 0, adc_step > 0
+        self.dac_unit, self.adc_unit = dac_step or 1.0, adc_step or 1.0
+        self.gain = self.dac_unit / self.adc_unit
+        self.input_bound = io.inp_bound / self.dac_unit
+        self.output_bound = io.out_bound / self.adc_unit
+        self.noise = io.out_noise / self.adc_unit
+
+    def scale(self, peak: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors into DAC levels and out of ADC levels for vectors with largest entry `peak`.
+
+        A vector of zeros is not read: its output is 0, without noise, as in aihwkit's C++ tiles.
+        """
+        if not self.managed:
+            peak = torch.ones_like(peak)
+        safe = peak.masked_fill(peak == 0, 1.0)
+        return 1 / (self.dac_unit * safe), self.adc_unit * peak
+
+    def dac_(self, values: Tensor) -> Tensor:
+        """Round `values`, in DAC levels, in place and clip them at the input's bound."""
+        if self.rounds_input:
+            values.round_()
+        # Managed inputs end at the bound; rounding may only lift them beyond it between levels.
+        if not self.managed or self.input_bound % 1:
+            _clip_(values, self.input_bound)
+        return values
+
+    def adc_(self, values: Tensor, stream: RandomStream) -> Tensor:
+        """Add the output noise to `values`, in ADC levels, round and clip them, in place."""
+        if self.noise > 0:
+            stream.add_normal_(values, self.noise)
+        if self.rounds_output:
+            values.round_()
+        _clip_(values, self.output_bound)
+        return values
+
+
+def crossbar_product(
+    weight: Tensor, vectors: Tensor, converters: Converters, stream: RandomStream
+) -> Tensor:
+    """weight (m x n) times each of `vectors` (... x n) as the crossbar computes it, ... x m.
+
+    Each vector is scaled by its largest entry, rounded to the levels of the DAC, multiplied,
+    given the output noise, rounded to the levels of the ADC, clipped at its bound and scaled
+    back: aihwkit's AnalogMVM of the same settings. An unfolded convolution brings its patches as
+    columns (n x positions in memory), and they stay columns.
+    """
+    if vectors.dim() == 3 and vectors.stride(-1) != 1:
+        columns = vectors.transpose(-1, -2)
+        return _product(weight, columns, -2, converters, stream).transpose(-1, -2)
+    return _product(weight, vectors, -1, converters, stream)
+
+
+def _product(
+    weight: Tensor, vectors: Tensor, along: int, converters: Converters, stream: RandomStream
+) -> Tensor:
+    def multiply(weight: Tensor, vectors: Tensor) -> Tensor:
+        return weight @ vectors if along == -2 else vectors @ weight.t()
+
+    if converters.perfect:
+        return multiply(weight, vectors)
+    into, out_of = converters.scale(vectors.abs().amax(along, keepdim=True))
+    output = multiply(weight * converters.gain, converters.dac_(vectors * into))
+    return converters.adc_(output, stream).mul_(out_of)
+
+
+def _check(io: IOParameters) -> None:
+    if io.is_perfect:
+        return
+    if io.bound_management != BoundManagementType.NONE:
+        raise ValueError(
+            f"the memristor tile reads with bound_management NONE, got "
+            f"{io.bound_management.name}; use crossbar.periphery()"
+        )
+    if io.noise_management not in (NoiseManagementType.NONE, NoiseManagementType.ABS_MAX):
+        raise ValueError(
+            f"noise_management must be NONE or ABS_MAX, got {io.noise_management.name}"
+        )
+    usual = IOParameters()
+    for name, value in vars(io).items():
+        if name not in SUPPORTED and value != getattr(usual, name):
+            raise ValueError(f"the memristor tile has no {name}={value!r} in its periphery")
+
+
+def _clip_(values: Tensor, bound: float) -> None:
+    """Clip in place at a bound; none where it is not positive, as in aihwkit."""
+    if bound > 0:
+        values.clamp_(-bound, bound)
+
+
+def _share(resolution: float) -> float:
+    """A resolution given as a share of the range, or as a number of levels; 0 for none."""
+    return 1 / resolution if resolution > 1 else max(resolution, 0.0)

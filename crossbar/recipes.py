@@ -1,0 +1,268 @@
+"""Training recipes of the memristor tile: from inputs and gradients to pulses.
+
+Every recipe lowers the weights by the learning rate times the gradient d^T x on average.
+"""
+
+# No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from aihwkit.simulator.parameters.helpers import _PrintableMixin
+from torch import Tensor, nn
+
+from crossbar.array import MemristorArray
+from crossbar.choices import check_choice
+from crossbar.convolution import Window, unfold, weight_gradient
+from crossbar.periphery import Converters, crossbar_product
+
+MakeArray = Callable[[int], MemristorArray]
+
+
+@dataclass
+class PulseUpdate(_PrintableMixin):
+    """How a memristor tile learns. The comments name the recipes that read a field."""
+
+    recipe: str = "mixed_precision"
+    """`mixed_precision`, `sgd` or `tiki_taka_v2`."""
+
+    granularity: float = 0.0
+    """Weight change that counts as one pulse [weight]; 0 takes the device's `dw_min`. All."""
+
+    desired_bl: int = 31
+    """Largest number of pulses in a train. `sgd`, `tiki_taka_v2`."""
+
+    chunks: int = 8
+    """Parts of a minibatch that are pulsed one after the other. `sgd`, `tiki_taka_v2`."""
+
+    momentum: float = 0.0
+    """Digital momentum: share of the last gradient sum that stays. `sgd`; 0 keeps none."""
+
+    fast_lr: float = 1.0
+    """Learning rate of the fast array. `tiki_taka_v2`."""
+
+    transfer_every: int = 1
+    """Minibatches between two transfers of one column. `tiki_taka_v2`."""
+
+    buffer_momentum: float = 0.1
+    """Share of the digital buffer that stays after a pulse was fired. `tiki_taka_v2`."""
+
+    def __post_init__(self) -> None:
+        check_choice("recipe", self.recipe, RECIPES)
+        for name in ("desired_bl", "chunks", "transfer_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must lie from 0 to below 1, got {self.momentum!r}")
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """Inputs x (... x in) and gradients d at the outputs (... x out) of all images.
+
+    With a `window` both are images (n x channels x rows x columns) of a convolution.
+    """
+
+    x: Tensor
+    d: Tensor
+    window: Window | None = None
+
+    def gradient(self) -> Tensor:
+        """d^T x summed over images and positions, out x in."""
+        if self.window:
+            return weight_gradient(self.x, self.d, self.window)
+        if self.x.dim() == 3:
+            return torch.bmm(self.d.transpose(1, 2), self.x).sum(0)
+        return _rows(self.d).t() @ _rows(self.x)
+
+    def chunks(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and gradients as columns, (n x in x positions) and (n x out x positions).
+
+        In up to `number` parts, with the images in their order.
+        """
+        for x, d in zip(self.x.chunk(number), self.d.chunk(number), strict=True):
+            if self.window:
+                yield unfold(x, self.window), d.flatten(2)
+            else:
+                yield _rows(x).t()[None], _rows(d).t()[None]
+
+
+class Recipe(nn.Module):
+    """Base: an array and the digital memory a recipe keeps beside it (`memory`, out x in).
+
+    `make_array` makes the arrays of a tile, the weights' own with number 0.
+    """
+
+    memory: Tensor
+
+    def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
+        super().__init__()
+        self.array, self.settings, self.converters = make_array(0), settings, converters
+        self.granularity = settings.granularity or self.array.device.dw_min
+        self.register_buffer("memory", torch.zeros_like(self.array.weight), persistent=False)
+
+    def update(self, batch: Minibatch, rate: float) -> None:
+        """Fire the pulses of one minibatch at learning rate `rate`."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget what was accumulated: the weights were set anew."""
+        self.memory.zero_()
+
+    def state(self) -> dict[str, Any]:
+        return {"array": self.array.state(), "memory": self.memory.clone()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.array.restore(state["array"])
+        self.memory.copy_(state["memory"])
+
+
+class MixedPrecision(Recipe):
+    """Gradients accumulate in digital (chi); a pulse is fired for every whole granularity.
+
+    Nandakumar et al., Front. Neurosci. 14, 406 (2020); aihwkit's MixedPrecisionCompound.
+    """
+
+    def update(self, batch: Minibatch, rate: float) -> None:
+        self.memory.add_(batch.gradient(), alpha=rate)
+        pulses = (self.memory / self.granularity).trunc_()
+        self.memory.sub_(pulses, alpha=self.granularity)
+        self.array.fire(-pulses)
+
+
+class StochasticPulses(Recipe):
+    """Plain analog SGD: stochastic pulse trains on both lines, a step where two pulses meet.
+
+    Gokmen & Vlasov, Front. Neurosci. 10, 333 (2016), with aihwkit's update management. The
+    coincidences of a chunk of the minibatch are counted by matrix products and drawn for each
+    device on its own (devices on one line share no pulse), then fired as one block of LTP and one
+    of LTD pulses, in random order.
+    """
+
+    def update(self, batch: Minibatch, rate: float) -> None:
+        for x, d in batch.chunks(self.settings.chunks):
+            self._fire_chunk(x, d, rate)
+
+    def _fire_chunk(self, x: Tensor, d: Tensor, rate: float) -> None:
+        pulses, length = expected_pulses(x, d, rate / self.granularity, self.settings.desired_bl)
+        # Sums over the columns of probabilities and of their squares, signed and unsigned.
+        size, square = x.abs(), pulses * pulses.abs() / torch.where(length > 0, length, 1)
+        net, total = _outer_sum(pulses, x), _outer_sum(pulses.abs(), size)
+        net_square, total_square = (
+            _outer_sum(square, x * size),
+            _outer_sum(square.abs(), size.square_()),
+        )
+        down = self._count((total + net) / 2, (total_square + net_square) / 2)
+        up = self._count((total - net) / 2, (total_square - net_square) / 2)
+        up_first = self.array.stream.uniform(up) < 0.5
+        self.array.fire(torch.where(up_first, up, -down))
+        self.array.fire(torch.where(up_first, -down, up))
+
+    def _count(self, mean: Tensor, square: Tensor) -> Tensor:
+        """Whole numbers with this `mean` and the variance `mean - square` of a sum of trains.
+
+        A Bernoulli number of mean sqrt(square) and a Poisson number of what is left: exact up to
+        square = 1, above it rounding adds at most a variance of 1/4.
+        """
+        square = square.clamp_(min=0)
+        steady = torch.minimum(torch.maximum(square, square.sqrt()), mean.clamp_(min=0))
+        rounded = (steady + self.array.stream.uniform(steady)).floor_()
+        return rounded.add_(self.array.stream.poisson(mean - steady))
+
+
+class MomentumPulses(Recipe):
+    """Analog SGD with digital momentum: the gradient sum decays in digital, pulses are drawn."""
+
+    def update(self, batch: Minibatch, rate: float) -> None:
+        self.memory.mul_(self.settings.momentum).add_(batch.gradient())
+        pulses = self.memory * (rate / self.granularity)
+        self.array.fire(-(pulses + self.array.stream.uniform(pulses)).floor_())
+
+
+class TikiTaka(Recipe):
+    """Two arrays: stochastic pulses on a fast one, whose columns are read into a digital buffer
+    that fires single pulses at the slow one, the weights.
+
+    Gokmen, Front. Artif. Intell. 4, 699148 (2021); aihwkit's BufferedTransferCompound.
+    """
+
+    def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
+        super().__init__(make_array, settings, converters)
+        self.fast = StochasticPulses(lambda _: make_array(1), settings, converters)
+        self.minibatch = 0
+
+    def update(self, batch: Minibatch, rate: float) -> None:
+        self.fast.update(batch, self.settings.fast_lr)
+        self.minibatch += 1
+        if self.minibatch % self.settings.transfer_every == 0:
+            self._transfer(self.minibatch // self.settings.transfer_every - 1, rate)
+
+    def _transfer(self, number: int, rate: float) -> None:
+        """Read one column of the fast array into the buffer and fire the pulses that are due."""
+        weight, stream = self.fast.array.weight, self.array.stream
+        column = number % weight.shape[1]
+        line = weight.new_zeros(1, weight.shape[1])
+        line[0, column] = 1
+        buffer = self.memory[:, column]
+        buffer += rate * crossbar_product(weight, line, self.converters, stream)[0]
+        due = (buffer / self.granularity).trunc_().clamp_(-1, 1)
+        kept = torch.where(due == 0, 1.0, self.settings.buffer_momentum)
+        buffer *= kept
+        pulses = torch.zeros_like(weight)
+        pulses[:, column] = due
+        self.array.fire(pulses)
+
+    def reset(self) -> None:
+        super().reset()
+        self.minibatch = 0
+        self.fast.array.program(torch.zeros_like(self.fast.array.weight))
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "fast": self.fast.array.state(), "minibatch": self.minibatch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.fast.array.restore(state["fast"])
+        self.minibatch = state["minibatch"]
+
+
+RECIPES: dict[str, type[Recipe]] = {
+    "mixed_precision": MixedPrecision,
+    "sgd": StochasticPulses,
+    "tiki_taka_v2": TikiTaka,
+}
+
+
+def expected_pulses(x: Tensor, d: Tensor, rate: float, desired_bl: int) -> tuple[Tensor, Tensor]:
+    """Gradients as the pulses they fire per unit of input, and the lengths of the pulse trains.
+
+    `x` (n x in x positions), `d` (n x out x positions), `rate`: learning rate over granularity.
+    A device sees `expected_pulses * x` coincidences of one column on average, each of the
+    `length` slots alike. aihwkit's `update_bl_management` with update management: trains just
+    long enough for the largest product of a column, up to `desired_bl`; beyond that the gradient
+    is clipped, never the input. Lengths are n x 1 x positions, 0 where there is no gradient.
+    """
+    x_max, d_max = x.abs().amax(1, keepdim=True), d.abs().amax(1, keepdim=True)
+    due = rate * x_max * d_max
+    length = due.ceil().clamp_(max=desired_bl)
+    most = length / torch.where(x_max > 0, x_max, 1)
+    return torch.clamp(rate * d, -most, most), length
+
+
+def _outer_sum(d: Tensor, x: Tensor) -> Tensor:
+    """Sum of d x^T over images and positions, out x in."""
+    return torch.bmm(d, x.transpose(1, 2)).sum(0)
+
+
+def _rows(values: Tensor) -> Tensor:
+    return values.reshape(-1, values.shape[-1])
+
+
+def make_recipe(make_array: MakeArray, settings: PulseUpdate, converters: Converters) -> Recipe:
+    """The recipe that `settings` names, with its arrays."""
+    kind = RECIPES[settings.recipe]
+    if kind is StochasticPulses and settings.momentum > 0:
+        kind = MomentumPulses
+    return kind(make_array, settings, converters)
