@@ -7,11 +7,14 @@ check_install()  # before anything that needs aihwkit, so that a wrong torch is 
 from crossbar.activation import EMActivation, replace_activations
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device, weight_scale
 from crossbar.rpu import rpu_config, to_crossbar
+from crossbar.tile import MemristorRPUConfig, MemristorTile
 
 __all__ = [
     "CardDevice",
     "EMActivation",
     "LSMOPVDFCoPresetDevice",
+    "MemristorRPUConfig",
+    "MemristorTile",
     "pulsed_device",
     "replace_activations",
     "rpu_config",

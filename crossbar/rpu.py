@@ -1,4 +1,4 @@
-"""Training recipes on aihwkit tiles, and networks whose weights live on them.
+"""Training recipes on crossbar tiles, and networks whose weights live on them.
 
 `mixed_precision` is the default: gradients accumulate in digital and a pulse is fired when a full
 step is due. Plain analog SGD fires stochastic pulses for every sample, and on a coarse and
