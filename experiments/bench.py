@@ -3,8 +3,9 @@
     python -m experiments.bench
     python -m experiments.bench fit --repeats 20
 
-Prints a table a benchmark and writes bench.json (versions, threads, load, every single time) into
-the run store. The first row of a table is what the others are compared with.
+Prints a table a benchmark, then what was aimed at and what was reached, and writes bench.json
+(machine, load, every single time) into the run store. `--readme FILE` puts that last table, from
+a bench.json written before, between the markers of the README.
 """
 
 from __future__ import annotations
@@ -14,19 +15,101 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from device_models.files import write_atomically
+from experiments.benchmarks.activation import (
+    bench_activation,
+    bench_small_activation,
+    peak_bytes,
+)
 from experiments.benchmarks.fit import bench_fit
 from experiments.benchmarks.timing import Timing
+from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
 from experiments.store import machine
 
-BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {"fit": bench_fit}
+BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
+    "activation": bench_activation,
+    "small_activation": bench_small_activation,
+    "epoch": bench_epoch,
+    "crossbar": bench_crossbar,
+    "loop": bench_loop,
+    "fit": bench_fit,
+}
+MARKS = ("<!-- bench: python -m experiments.bench -->", "<!-- end of bench -->")
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A ratio that is aimed at: `row` over `base` of one benchmark; `speed` turns it round."""
+
+    text: str
+    benchmark: str
+    row: str
+    base: str
+    target: float
+    speed: bool = False
+
+
+AIMS = (
+    Aim("EM activation, 16 curves, to ReLU", "activation", "EM, 16 curves", "ReLU", 3.0),
+    Aim(
+        "the plain torch formula to it",
+        "activation",
+        "EM, 16 curves, exact form",
+        "EM, 16 curves",
+        50.0,
+        speed=True,
+    ),
+    Aim("32 curves to 2 curves", "activation", "EM, 32 curves", "EM, 2 curves", 1.05),
+    Aim("training step of SET2 to Baseline", "epoch", "SET2, 16 curves", "Baseline (ReLU)", 1.15),
+    Aim(
+        "aihwkit's C++ tile to the memristor tile",
+        "crossbar",
+        "aihwkit tile, ReLU",
+        "memristor tile, ReLU",
+        4.0,
+        speed=True,
+    ),
+    Aim(
+        "memristor tile to digital weights",
+        "crossbar",
+        "memristor tile, ReLU",
+        "digital, ReLU",
+        2.0,
+    ),
+    Aim(
+        "the same with SET2's activation",
+        "crossbar",
+        "memristor tile, SET2",
+        "digital, SET2",
+        2.0,
+    ),
+    Aim(
+        "plain DataLoader loop to ours, batch 16",
+        "loop",
+        "plain DataLoader loop",
+        "our loop",
+        3.0,
+        speed=True,
+    ),
+    Aim(
+        "aihwkit's fit to ours with intervals",
+        "fit",
+        "aihwkit fit_measurements",
+        "fit_card, all laws",
+        1.0,
+        speed=True,
+    ),
+)
+MEMORY_AIM = 1.2
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,41 +117,102 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)} (all)")
-    parser.add_argument("--repeats", type=int, default=7, help="calls of each (%(default)s)")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}, memory (all)")
+    parser.add_argument("--repeats", type=int, default=15, help="rounds (%(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="(all cores)")
     parser.add_argument("--store", type=Path, default=Path("runs"), help="(%(default)s)")
+    parser.add_argument("--readme", type=Path, help="measure nothing: write the table in here")
     given = parser.parse_args(arguments)
-    unknown = [name for name in given.names if name not in BENCHMARKS]
-    if unknown:
-        sys.exit(f"error: no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
-    if given.repeats < 1 or given.threads < 1:
-        sys.exit("error: --repeats and --threads must be 1 or more")
-    torch.set_num_threads(given.threads)
     out = given.store / "bench.json"
+    names = given.names or [*BENCHMARKS, "memory"]
+    unknown = [name for name in names if name not in (*BENCHMARKS, "memory")]
+    try:
+        if unknown:
+            raise ValueError(f"no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
+        if given.repeats < 1 or given.threads < 1:
+            raise ValueError("--repeats and --threads must be 1 or more")
+        if given.readme:
+            text = readme_with_bench(given.readme.read_text(), json.loads(out.read_text()))
+            write_atomically(given.readme, text)
+            return
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        content = measure(names, given.repeats, given.threads, console)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, json.dumps(content, indent=1) + "\n")
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    for line in aims_table(content):
+        console.print(line, markup=False)
+    console.print(f"times: {out}")
+
+
+def measure(names: list[str], repeats: int, threads: int, console: Console) -> dict[str, Any]:
+    """Run the named benchmarks; the content of bench.json."""
+    torch.set_num_threads(threads)
     content: dict[str, Any] = {
         "machine": machine(),
         "load": list(os.getloadavg()),
         "benchmarks": {},
     }
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    for name in given.names or BENCHMARKS:
+    for name in names:
+        if name == "memory":
+            content["memory"] = _memory()
+            continue
         try:
-            timings = BENCHMARKS[name](given.repeats)
+            timings = BENCHMARKS[name](repeats)
         except ImportError as error:
             console.print(f"{name}: left out, {error}")
             continue
         content["benchmarks"][name] = [vars(t) | {"median_s": t.median_s} for t in timings]
-        console.print(table(name, timings))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, json.dumps(content, indent=1) + "\n")
-    except OSError as error:
-        sys.exit(f"error: {out}: {error.strerror or error}")
-    console.print(f"times: {out}")
+        console.print(_table(name, timings))
+    return content
 
 
-def table(name: str, timings: list[Timing]) -> Table:
+def aims_table(content: dict[str, Any]) -> list[str]:
+    """What was aimed at and reached, as Markdown; rows whose benchmark did not run are left out."""
+    lines = [
+        "| ratio | aim | reached | quartiles | n |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for aim in AIMS:
+        rows = {
+            row["name"]: np.array(row["seconds"])
+            for row in content["benchmarks"].get(aim.benchmark, [])
+        }
+        if aim.row in rows and aim.base in rows:
+            ratios = rows[aim.row] / rows[aim.base]
+            low, middle, high = np.percentile(ratios, [25, 50, 75])
+            sign = "≥" if aim.speed else "≤"
+            lines.append(
+                f"| {aim.text} | {sign} {aim.target:g} | {middle:.3g} | {low:.3g} to {high:.3g} "
+                f"| {len(ratios)} |"
+            )
+    if "memory" in content:
+        ratio = content["memory"]["table"][1] / content["memory"]["relu"][1]
+        lines.append(
+            f"| peak memory of SET2 training to Baseline | ≤ {MEMORY_AIM:g} | {ratio:.3g} | | 1 |"
+        )
+    return lines
+
+
+def readme_with_bench(readme: str, content: dict[str, Any]) -> str:
+    """The README with the table of aims between its markers."""
+    start, end = (readme.index(mark) for mark in MARKS)
+    where = content["machine"]
+    said = (
+        f"{where['cpu_count']} cores, {where['threads']} threads, torch "
+        f"{where['packages']['torch']}, load {content['load'][0]:.1f} before the run."
+    )
+    table = "\n".join(aims_table(content))
+    return f"{readme[: start + len(MARKS[0])]}\n\n{table}\n\n{said}\n\n{readme[end:]}"
+
+
+def _memory() -> dict[str, tuple[int, int]]:
+    """Resident bytes before and at the peak of training steps, by form of the activation."""
+    return {form: peak_bytes(form) for form in ("relu", "table", "exact")}
+
+
+def _table(name: str, timings: list[Timing]) -> Table:
     """Median, spread and the ratio to the first row."""
     shown = Table(title=name)
     for heading in ("what", "median", "± half quartiles", "n", "ratio", "note"):
@@ -79,7 +223,7 @@ def table(name: str, timings: list[Timing]) -> Table:
             f"{1e3 * timing.median_s:.3g} ms",
             f"{1e3 * timing.spread_s:.2g} ms",
             str(len(timing.seconds)),
-            f"{timing.median_s / timings[0].median_s:.3g}",
+            f"{timing.ratio(timings[0]):.3g}",
             timing.note,
         )
     return shown

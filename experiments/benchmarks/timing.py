@@ -29,6 +29,10 @@ class Timing:
         low, high = np.percentile(self.seconds, [25, 75])
         return float(high - low) / 2
 
+    def ratio(self, base: Timing) -> float:
+        """Median of the ratios to `base`, round by round: what slows both cancels."""
+        return float(np.median(np.array(self.seconds) / np.array(base.seconds)))
+
 
 def compare(
     candidates: Mapping[str, Callable[[], object]],

@@ -1,0 +1,142 @@
+"""Training steps of the paper's CNN: activations, tiles and loops against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from crossbar import EMActivation, to_crossbar
+from crossbar.models import PaperCNN
+from experiments.benchmarks.timing import Timing, compare
+from experiments.data import ImageSet, load_fashion_mnist, subset
+from experiments.loop import Images, make_optimizer, train_epoch
+
+FIELDS_G = tuple(50.0 * i for i in range(8))
+"""Eight fields, 16 curves: SET2."""
+
+N_IMAGES = 1280
+
+
+def bench_epoch(repeats: int = 7) -> list[Timing]:
+    """A fiftieth of an epoch at batch 64: Baseline, SET1, SET2 and SET2 by the plain formula."""
+    images = _images()
+    return compare(
+        {
+            "Baseline (ReLU)": _epoch(PaperCNN(_relu), images, 64),
+            "SET1, 2 curves": _epoch(PaperCNN(_em((0.0,))), images, 64),
+            "SET2, 16 curves": _epoch(PaperCNN(_em(FIELDS_G)), images, 64),
+            "SET2, exact form": _epoch(PaperCNN(_em(FIELDS_G, "exact")), images, 64),
+        },
+        repeats,
+        notes={"Baseline (ReLU)": f"{N_IMAGES} images"},
+    )
+
+
+def bench_crossbar(repeats: int = 7) -> list[Timing]:
+    """A fiftieth of an epoch at batch 64, mixed precision: both tiles and digital weights."""
+    images = _images()
+
+    def on_tiles(make: Callable[[int], nn.Module], tile: str) -> Callable[[], object]:
+        model = to_crossbar(PaperCNN(make), "lsmo_pvdf_co", tile=tile)
+        return _epoch(model, images, 64)
+
+    em = _em(FIELDS_G)
+    return compare(
+        {
+            "aihwkit tile, ReLU": on_tiles(_relu, "aihwkit"),
+            "memristor tile, ReLU": on_tiles(_relu, "memristor"),
+            "digital, ReLU": _epoch(PaperCNN(_relu), images, 64),
+            "aihwkit tile, SET2": on_tiles(em, "aihwkit"),
+            "memristor tile, SET2": on_tiles(em, "memristor"),
+            "digital, SET2": _epoch(PaperCNN(em), images, 64),
+        },
+        repeats,
+        notes={"aihwkit tile, ReLU": f"{N_IMAGES} images, PiecewiseStep in C++"},
+    )
+
+
+def bench_loop(repeats: int = 5) -> list[Timing]:
+    """A fiftieth of a Baseline epoch at batch 16 against a plain torch DataLoader loop."""
+    data = subset(load_fashion_mnist().train, N_IMAGES, seed=0)
+    loader = DataLoader(_Pictures(data), batch_size=16, shuffle=True)
+    return compare(
+        {
+            "plain DataLoader loop": partial(_plain_loop, loader, PaperCNN(_relu)),
+            "our loop": _epoch(PaperCNN(_relu), Images(data, torch.device("cpu")), 16),
+            "network alone": partial(_steps_on_one_batch, PaperCNN(_relu), N_IMAGES // 16),
+        },
+        repeats,
+        notes={
+            "plain DataLoader loop": "ToTensor and Normalize an image, Adam, loss.item()",
+            "our loop": "images as one tensor, fused Adam",
+            "network alone": "forward and backward of one batch: the limit",
+        },
+    )
+
+
+def _relu(_: int) -> nn.Module:
+    return nn.ReLU()
+
+
+def _em(fields_G: tuple[float, ...], form: str = "table") -> Callable[[int], nn.Module]:
+    return lambda _: EMActivation("lsmo_pvdf_co", fields_G, form=form)
+
+
+def _images() -> Images:
+    data = subset(load_fashion_mnist().train, N_IMAGES, seed=0)
+    return Images(data, torch.device("cpu"))
+
+
+def _epoch(model: nn.Module, images: Images, batch: int) -> Callable[[], object]:
+    """One pass of the project's own loop over `images`."""
+    optimizer = make_optimizer(
+        model, name="adam", lr=1e-3, crossbar_lr=0.01, momentum=0.9, weight_decay=0.0
+    )
+
+    def run() -> object:
+        generator = torch.Generator().manual_seed(0)
+        return train_epoch(
+            model, optimizer, images, batch, generator, lambda _: 1.0, lambda *_: None
+        )
+
+    return run
+
+
+class _Pictures(Dataset):
+    """Images as torchvision's data sets give them: one PIL image at a time."""
+
+    def __init__(self, data: ImageSet):
+        self.images = [transforms.functional.to_pil_image(image) for image in data.images]
+        self.labels = data.labels.tolist()
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))]
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(self.images[index]), self.labels[index]
+
+
+def _plain_loop(loader: DataLoader, model: nn.Module) -> None:
+    """The loop of a tutorial."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for images, labels in loader:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+
+def _steps_on_one_batch(model: nn.Module, steps: int) -> None:
+    images, labels = torch.randn(16, 1, 28, 28), torch.zeros(16, dtype=torch.long)
+    for _ in range(steps):
+        functional.cross_entropy(model(images), labels).backward()

@@ -1,0 +1,69 @@
+"""The benchmark suite: it measures what it says, refuses what it must, and the README quotes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments import bench
+from experiments.benchmarks.timing import Timing, compare
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_candidates_take_turns():
+    calls: list[str] = []
+    timings = compare(
+        {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")},
+        repeats=3,
+        warm_up=1,
+        notes={"b": "second"},
+    )
+    assert calls == ["a", "b"] * 4
+    assert [(t.name, len(t.seconds), t.note) for t in timings] == [("a", 3, ""), ("b", 3, "second")]
+
+
+def test_a_slow_round_leaves_the_ratio_alone():
+    base = Timing("base", (1.0, 10.0, 1.0, 1.0))
+    other = Timing("other", (2.0, 20.0, 2.0, 2.0))
+    assert other.ratio(base) == 2.0
+    assert (base.median_s, base.spread_s) == (1.0, 1.125)
+
+
+def test_command_writes_every_time(tmp_path, capsys):
+    bench.main(["small_activation", "--repeats", "2", "--threads", "1", "--store", str(tmp_path)])
+    content = json.loads((tmp_path / "bench.json").read_text())
+    rows = content["benchmarks"]["small_activation"]
+    assert rows[0]["name"] == "ReLU"
+    assert all(len(row["seconds"]) == 2 and min(row["seconds"]) > 0 for row in rows)
+    assert content["machine"]["threads"] == 1
+    assert "EM, 16 curves" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["speed"], "no benchmark 'speed': choose from activation"),
+        (["fit", "--repeats", "0"], "must be 1 or more"),
+        (["fit", "--store", "/proc/nowhere", "--readme", "README.md"], "nowhere"),
+    ],
+)
+def test_wrong_calls_are_one_line(arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        bench.main(arguments)
+    assert str(caught.value).startswith("error: ")
+    assert message in str(caught.value)
+
+
+def test_readme_shows_the_stored_run():
+    """Every aim is measured, and the table in the README is made of the stored times."""
+    content = json.loads((ROOT / "experiments" / "results" / "bench.json").read_text())
+    names = {
+        (name, row["name"]) for name, rows in content["benchmarks"].items() for row in rows
+    }
+    for aim in bench.AIMS:
+        assert {(aim.benchmark, aim.row), (aim.benchmark, aim.base)} <= names
+    readme = (ROOT / "README.md").read_text()
+    assert bench.readme_with_bench(readme, content) == readme
