@@ -58,8 +58,8 @@ class EMActivation(nn.Module):
                    costs the same for any number of curves (a hidden layer multiplies it by its
                    width). Output in the dtype of x. No second derivatives.
         `exact`    the formula element by element, by torch. Always taken for `raw`, which has no
-                   bounds to tabulate between, and for curves that no small table holds (then
-                   with a warning).
+                   bounds to tabulate between, for whole numbers, inside `torch.compile`, and for
+                   curves that no small table holds (then with a warning).
 
     Curves that are no exponential mixtures are replaced by one that follows them within 1 % of
     their range; ValueError where none does.
@@ -117,7 +117,8 @@ class EMActivation(nn.Module):
         return 2 * len(self.fields_G)
 
     def forward(self, x: Tensor) -> Tensor:
-        basis = self._basis() if self.form == "table" and x.is_floating_point() else None
+        tabulated = self.form == "table" and x.is_floating_point()
+        basis = self._basis() if tabulated and not torch.compiler.is_compiling() else None
         if basis is None:
             return self.reduce(self.responses(self.pulse_number(x)))
         if x.dtype in (torch.float32, torch.float64):
@@ -258,7 +259,10 @@ class EMActivation(nn.Module):
 
 
 class _Kept:
-    """A tabulated basis and the state of the buffers it was made from."""
+    """A tabulated basis and the state of the buffers it was made from.
+
+    torch counts every write to a tensor but those through `tensor.data`.
+    """
 
     def __init__(self, basis: Tensor | None, buffers: Mapping[str, Tensor | None]):
         self.basis = basis

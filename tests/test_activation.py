@@ -397,6 +397,12 @@ def test_raw_input_and_whole_numbers_take_the_formula():
     assert torch.allclose(layer(whole), layer(whole.double()), rtol=1e-6, atol=1e-6)
 
 
+def test_torch_compile_takes_the_formula():
+    layer, x = seeded(), torch.linspace(-3, 3, 40)
+    compiled = torch.compile(layer, backend="eager", fullgraph=True)
+    assert torch.allclose(compiled(x), layer(x), rtol=1e-6, atol=1e-6)
+
+
 def test_second_derivative_is_refused_with_the_way_out():
     layer = seeded()
     x = torch.randn(5, requires_grad=True)
@@ -415,7 +421,7 @@ def test_evaluation_never_uses_an_old_table(trainable):
         exact.form = "exact"
         with torch.no_grad():
             out = layer(x)
-            assert torch.allclose(out, exact(x), rtol=1e-5, atol=1e-6)
+            assert torch.allclose(out, exact(x), rtol=1e-5, atol=1e-4)
         return out
 
     seen = [check()]

@@ -1,4 +1,7 @@
-"""The polynomial and its gradients in plain torch: for GPUs, and to check `cpu.py` against."""
+"""The polynomial and its gradients in plain torch: for GPUs, and to check `cpu.py` against.
+
+Sums only, no scattered writes: the gradients are the same from call to call on a GPU, too.
+"""
 
 from __future__ import annotations
 

@@ -24,10 +24,10 @@ from crossbar.kernels.grid import PulseGrid
 
 FloatArray = NDArray[Any]
 
-BLOCK = 1024
-"""Elements in a block: seven rows of float32 in 28 kB."""
+BLOCK = 512
+"""Elements in a block: seven rows of float32 in 14 kB."""
 
-CHUNK = 16 * BLOCK
+CHUNK = 32 * BLOCK
 """Elements a thread takes at a time: 10 to 20 microseconds of work."""
 
 # No `nnan` or `ninf`: a NaN has to come out as one.
