@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +20,7 @@ from crossbar.choices import check_choice
 from crossbar.kernels import Encoding, PulseGrid, choose_grid, grid_matrix, interpolate
 from device_models import DeviceCard, ExponentialMixture, load_card
 from device_models.card import BRANCHES
+from device_models.curves import Inverse, Response
 from device_models.fit.mixture import as_mixture
 
 ENCODINGS = ("clip", "sigmoid", "raw")
@@ -99,13 +101,7 @@ class EMActivation(nn.Module):
         self.card_name, self.fields_G = card.name, tuple(float(f) for f in fields_G)
         self.encoding, self.normalisation, self.quantity = encoding, normalisation, quantity
         self.form, self.n_pulses = form, card.n_pulses
-        self._inverted = card.quantity != quantity
-        # LTD before LTP at each field: the order in which the paper names the pair.
-        laws = [
-            as_mixture(card.law(branch, field), card.n_pulses)
-            for field in self.fields_G
-            for branch in BRANCHES[::-1]
-        ]
+        laws = self._laws(card)
         self._set_curves(laws, trainable)
         self._set_normalisation()
         self._set_reduction(len(laws), hidden)
@@ -199,6 +195,25 @@ class EMActivation(nn.Module):
         amplitudes = (self.amplitudes * self._owner).to(dtype)
         response = functional.linear(decays, amplitudes, self.offset.to(dtype))
         return 1 / response if self._inverted else response
+
+    def _laws(self, card: DeviceCard) -> list[ExponentialMixture]:
+        """Curves of the card, LTD before LTP at each field as the paper names the pair."""
+        laws: list[Response] = [
+            card.law(branch, field) for field in self.fields_G for branch in BRANCHES[::-1]
+        ]
+        other_quantity = card.quantity != self.quantity
+        pulses = np.linspace(0, card.n_pulses, 513)
+        if other_quantity and min(float(law(pulses).min()) for law in laws) <= 0:
+            raise ValueError(
+                f"card {card.name!r} has a {card.quantity} of 0 or below, which has no "
+                f"{self.quantity}: use quantity={card.quantity!r}"
+            )
+        # Mixtures are turned over exactly, after they are summed; other laws before they are
+        # replaced, so that what is followed within 1 % is the quantity that is asked for.
+        self._inverted = other_quantity and all(isinstance(x, ExponentialMixture) for x in laws)
+        if other_quantity and not self._inverted:
+            laws = [Inverse(law) for law in laws]
+        return [as_mixture(law, card.n_pulses) for law in laws]
 
     def _set_curves(self, laws: list[ExponentialMixture], trainable: bool) -> None:
         """One column per exponential; `_owner` says which curve it belongs to."""

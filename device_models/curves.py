@@ -339,6 +339,19 @@ class Blend:
         ) + self.share * self.second.derivative(pulses)
 
 
+@dataclass(frozen=True)
+class Inverse:
+    """1 / response: resistance from conductance, or the other way."""
+
+    response: Response
+
+    def __call__(self, pulses: ArrayLike) -> FloatArray:
+        return 1 / self.response(pulses)
+
+    def derivative(self, pulses: ArrayLike) -> FloatArray:
+        return -self.response.derivative(pulses) / self.response(pulses) ** 2
+
+
 LAWS: dict[str, type[Law]] = {
     law.name: law for law in (ExponentialMixture, PowerLaw, LogStep, MonotoneSpline)
 }

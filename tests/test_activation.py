@@ -22,7 +22,9 @@ from crossbar import EMActivation, replace_activations
 from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
 from crossbar.kernels import any_device, cpu
 from crossbar.kernels.grid import Encoding, PulseGrid, choose_grid
-from device_models import ExponentialMixture
+from device_models import DeviceCard, ExponentialMixture
+from device_models.card import Curve
+from device_models.curves import LogStep, MonotoneSpline
 
 FIELDS = (0.0, 75.0, 150.0)
 
@@ -526,3 +528,33 @@ def test_kernels_work_where_nothing_may_be_written(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "[1, 2]" in done.stdout
+
+
+@pytest.mark.parametrize("quantity", ["conductance", "resistance"])
+def test_measured_laws_work_as_activation(quantity):
+    """A card of logarithmic steps and splines: its curves within 1 % of their range."""
+    n, knots = np.linspace(0, 40, 81), (0.0, 3.0, 12.0, 40.0)
+    laws = {
+        "LTP": LogStep(1.0, 0.5, 6.0),
+        "LTD": MonotoneSpline(8.0, (-2.0, -2.5, -1.0, -1.0, -0.5), knots),
+    }
+    curves = tuple(Curve(branch, 0.0, law) for branch, law in laws.items())
+    card = DeviceCard("two", "two laws", "measured", "", "conductance", "1", 40, curves)
+    layer = EMActivation(card, quantity=quantity, normalisation="common")
+    found = layer.responses(torch.from_numpy(n)).numpy()
+    for column, branch in enumerate(("LTD", "LTP")):
+        wanted = laws[branch](n) if quantity == "conductance" else 1 / laws[branch](n)
+        wanted = (wanted - wanted.min()) / np.ptp(wanted)
+        own = (found[:, column] - found[:, column].min()) / np.ptp(found[:, column])
+        assert np.abs(own - wanted).max() < 0.025
+
+
+def test_a_conductance_through_zero_has_no_resistance():
+    curves = (
+        Curve("LTP", 0.0, ExponentialMixture(1.0, (-2.0,), (9.0,))),
+        Curve("LTD", 0.0, ExponentialMixture(-1.0, (2.0,), (9.0,))),
+    )
+    card = DeviceCard("zero", "", "measured", "", "conductance", "1", 40, curves)
+    with pytest.raises(ValueError, match="use quantity='conductance'"):
+        EMActivation(card)
+    assert torch.isfinite(EMActivation(card, quantity="conductance")(torch.randn(50))).all()

@@ -60,9 +60,7 @@ def test_wrong_calls_are_one_line(arguments, message):
 def test_readme_shows_the_stored_run():
     """Every aim is measured, and the table in the README is made of the stored times."""
     content = json.loads((ROOT / "experiments" / "results" / "bench.json").read_text())
-    names = {
-        (name, row["name"]) for name, rows in content["benchmarks"].items() for row in rows
-    }
+    names = {(name, row["name"]) for name, rows in content["benchmarks"].items() for row in rows}
     for aim in bench.AIMS:
         assert {(aim.benchmark, aim.row), (aim.benchmark, aim.base)} <= names
     readme = (ROOT / "README.md").read_text()
