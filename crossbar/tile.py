@@ -10,6 +10,7 @@ Forward, backward and update are those of aihwkit's C++ tiles with the same `Car
 - Mixed precision fires exactly the pulses that are due when a minibatch ends, one for every
   `dw_min`, the pulse at the weight 0. aihwkit fires one input vector later, counts in LTP pulses
   at the middle of the range, and draws the pulses of a row whose devices are due unequal numbers.
+- Gradients at the inputs of the first layer, which nobody uses, are not read.
 - Tiki-Taka reads its fast array with the converters of the forward pass.
 - Stochastic pulses are counted for parts of the minibatch, see `crossbar.recipes`.
 """
@@ -35,6 +36,9 @@ from crossbar.device import CardDevice
 from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import RandomStream, derived_seed
 from crossbar.recipes import Minibatch, PulseUpdate, make_recipe
+
+INPUT = 2
+"""Place of the layer's input among the arguments of aihwkit's autograd function."""
 
 
 class MemristorSimulatorTile(SimulatorTile, nn.Module):
@@ -202,7 +206,9 @@ class MemristorTile(CustomTile):
         images = self.pre_forward(x_input, 1, is_test, ctx)
         return self.post_forward(self.tile.forward_images(images, self.window), 1, is_test, ctx)
 
-    def backward(self, d_input: Tensor, ctx: Any = None) -> Tensor:
+    def backward(self, d_input: Tensor, ctx: Any = None) -> Tensor | None:
+        if ctx is not None and not ctx.needs_input_grad[INPUT]:
+            return None  # the images of the first layer: a read that nobody asks for is not made
         if self.window is None:
             return super().backward(d_input, ctx)
         gradients, shape = self.pre_backward(d_input, 1, ctx), ctx.saved_analog_tensors[0].shape

@@ -64,13 +64,11 @@ def make_optimizer(
     digital = [p for p in parameters if not isinstance(p, AnalogContext)]
     groups: list[dict[str, Any]] = [{"params": digital, "lr": lr}]
     groups += [{"params": [tile], "lr": crossbar_lr, "weight_decay": 0.0} for tile in tiles]
-    options: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay}
-    if name == "sgd":
-        options["momentum"] = momentum
-    if tiles:
-        return (AnalogAdam if name == "adam" else AnalogSGD)(groups, **options)
-    # One call for all parameters instead of several operations for each.
-    return (torch.optim.Adam if name == "adam" else torch.optim.SGD)(groups, **options, fused=True)
+    # Fused: one call for all parameters instead of several operations for each.
+    options: dict[str, Any] = {"lr": lr, "weight_decay": weight_decay, "fused": True}
+    if name == "adam":
+        return (AnalogAdam if tiles else torch.optim.Adam)(groups, **options)
+    return (AnalogSGD if tiles else torch.optim.SGD)(groups, momentum=momentum, **options)
 
 
 def decay_factor(progress: float, decay: str) -> float:

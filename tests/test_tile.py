@@ -271,9 +271,23 @@ def test_a_copy_is_the_same_tile_and_a_tile_of_its_own(copy):
     assert torch.equal(first.recipe.memory, second.recipe.memory)
     twin_optimizer = AnalogAdam(twin.parameters(), lr=0.05)
     twin_optimizer.regroup_param_groups()
-    losses(twin, twin_optimizer, 3)
+    losses(twin, twin_optimizer, 30)  # a pulse falls due only now and then
     assert torch.equal(first.get_weights(), before)
     assert not torch.equal(second.get_weights(), before)
+
+
+def test_gradients_nobody_asks_for_are_not_read():
+    """The first layer's inputs need none: the same random numbers are left afterwards."""
+    model, _ = make_network("mixed_precision")
+    tile = model[0].analog_module
+    x = torch.randn(4, 1, 6, 6)
+    for needed in (False, True):
+        out = model[0](x.requires_grad_(needed))
+        before = {k: v.clone() for k, v in tile.tile.stream.state().items() if torch.is_tensor(v)}
+        out.backward(torch.ones_like(out))
+        after = tile.tile.stream.state()
+        assert all(torch.equal(v, after[k]) for k, v in before.items()) == (not needed)
+    assert x.grad is not None
 
 
 def test_weights_are_copied_in_and_out():

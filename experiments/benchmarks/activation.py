@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,30 +42,43 @@ def bench_small_activation(repeats: int = 7) -> list[Timing]:
 
 
 def _bench(shape: Sequence[int], repeats: int, with_exact: bool = False) -> list[Timing]:
-    modules: dict[str, nn.Module] = {"ReLU": nn.ReLU()}
+    modules: dict[str, Any] = {"ReLU": nn.ReLU()}
     for n in (2, 16, 32):
         modules[f"EM, {n} curves"] = EMActivation(fields_G=fields(n))
     modules["EM, 16 learning curves"] = EMActivation(fields_G=fields(16), trainable=True)
-    if with_exact:
-        modules["EM, 16 curves, exact form"] = EMActivation(fields_G=fields(16), form="exact")
     x, grad = torch.randn(2, *shape).unbind()
     x.requires_grad_()
+    if with_exact:
+        exact = EMActivation(fields_G=fields(16), form="exact")
+        modules["EM, 16 curves, exact form"] = exact
+        compiled = torch.compile(exact)
+        try:
+            _step(compiled, x, grad)
+            modules["EM, 16 curves, exact form, torch.compile"] = compiled
+        except Exception as error:  # whatever is wrong with a compiler, the others are measured
+            warnings.warn(f"torch.compile is left out: {str(error)[:80]}", stacklevel=2)
     # Forward reads x and writes y, backward reads one of them and the gradient and writes one.
     bytes_moved = 5 * 4 * x.numel() * CALLS
+    source = torch.zeros(5 * x.numel() // 2)
+    target = torch.empty_like(source)
+    candidates: dict[str, Callable[[], object]] = {
+        name: partial(_passes, module, x, grad) for name, module in modules.items()
+    }
+    candidates["the same bytes, copied"] = lambda: [target.copy_(source) for _ in range(CALLS)]
     return compare(
-        {name: partial(_passes, module, x, grad) for name, module in modules.items()},
+        candidates,
         repeats,
         warm_up=2,
         notes={"ReLU": f"{bytes_moved / 1e6:.0f} MB through memory at least"},
     )
 
 
-def _passes(module: nn.Module, x: torch.Tensor, grad: torch.Tensor) -> None:
+def _passes(module: Any, x: torch.Tensor, grad: torch.Tensor) -> None:
     for _ in range(CALLS):
         _step(module, x, grad)
 
 
-def _step(module: nn.Module, x: torch.Tensor, grad: torch.Tensor) -> None:
+def _step(module: Any, x: torch.Tensor, grad: torch.Tensor) -> None:
     x.grad = None
     module.zero_grad()
     module(x).backward(grad)

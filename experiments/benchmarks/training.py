@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
+from aihwkit.nn.conversion import convert_to_analog
+from aihwkit.simulator.presets import GokmenVlasovPreset
+from aihwkit.simulator.tiles.custom import CustomRPUConfig
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -51,13 +55,19 @@ def bench_crossbar(repeats: int = 7) -> list[Timing]:
         {
             "aihwkit tile, ReLU": on_tiles(_relu, "aihwkit"),
             "memristor tile, ReLU": on_tiles(_relu, "memristor"),
+            "aihwkit preset, ReLU": _epoch(_converted(GokmenVlasovPreset()), images, 64),
+            "aihwkit custom tile, ReLU": _epoch(_converted(CustomRPUConfig()), images, 64),
             "digital, ReLU": _epoch(PaperCNN(_relu), images, 64),
             "aihwkit tile, SET2": on_tiles(em, "aihwkit"),
             "memristor tile, SET2": on_tiles(em, "memristor"),
             "digital, SET2": _epoch(PaperCNN(em), images, 64),
         },
         repeats,
-        notes={"aihwkit tile, ReLU": f"{N_IMAGES} images, PiecewiseStep in C++"},
+        notes={
+            "aihwkit tile, ReLU": f"{N_IMAGES} images, PiecewiseStep in C++",
+            "aihwkit preset, ReLU": "GokmenVlasov, plain SGD in C++",
+            "aihwkit custom tile, ReLU": "its example in torch: no pulses",
+        },
     )
 
 
@@ -86,6 +96,11 @@ def _relu(_: int) -> nn.Module:
 
 def _em(fields_G: tuple[float, ...], form: str = "table") -> Callable[[int], nn.Module]:
     return lambda _: EMActivation("lsmo_pvdf_co", fields_G, form=form)
+
+
+def _converted(rpu_config: Any) -> nn.Module:
+    """The CNN as aihwkit itself puts it on tiles."""
+    return convert_to_analog(PaperCNN(_relu), rpu_config)
 
 
 def _images() -> Images:
