@@ -39,7 +39,10 @@ COLUMNS = (
 
 README_PICTURE = Path("experiments/figures/training.png")
 
-ORDER = ("baseline", "set1", "set2", "set1_crossbar", "set2_crossbar", "field_programmed")
+ORDER = (
+    *("baseline", "set1", "set2"),
+    *("crossbar", "set1_crossbar", "set2_crossbar", "field_programmed"),
+)
 
 
 def group_runs(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:

@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from experiments.figures.training import draw_training
 from experiments.report import group_runs, markdown_table, table_rows, write_report
 from experiments.store import StoreError, list_runs
 
@@ -85,3 +86,12 @@ def test_empty_store_is_one_line(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_every_variant_is_drawn():
+    """More variants than colours: none is left out."""
+    row = {"epoch": 1, "test_accuracy": 0.5, "test_accuracy_batch_statistics": 0.5}
+    histories = {f"variant {i}": [[row | {"train_loss": 1.0}]] for i in range(12)}
+    accuracy = draw_training(histories).axes[0]
+    shown = [line.get_label() for line in accuracy.lines]
+    assert all(name in shown for name in histories)

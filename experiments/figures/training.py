@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +18,7 @@ def draw_training(histories: dict[str, list[History]], test_name: str = "Test") 
     """Figure of test accuracy [%] and training loss; `histories`: runs of each variant."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     accuracy, loss = figure.subplots(1, 2)
-    for (label, runs), colour in zip(histories.items(), COLOURS, strict=False):
+    for (label, runs), colour in zip(histories.items(), cycle(COLOURS), strict=False):
         _line(accuracy, label, runs, "test_accuracy", colour, 100)
         _line(accuracy, "", runs, "test_accuracy_batch_statistics", colour, 100, style=":")
         _line(loss, label, runs, "train_loss", colour, 1)

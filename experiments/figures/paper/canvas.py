@@ -12,7 +12,7 @@ from device_models.protocols import FieldSweep
 from experiments.figures.style import COLOURS
 
 LABEL = "reconstructed (model)"
-BLACK, ORANGE, BLUE, GREEN, PINK, OCHRE = COLOURS
+BLACK, ORANGE, BLUE, GREEN, PINK, OCHRE = COLOURS[:6]
 MEGA = 1e-6
 
 
