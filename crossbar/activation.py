@@ -124,7 +124,10 @@ class EMActivation(nn.Module):
     def pulse_number(self, x: Tensor) -> Tensor:
         """Pulse number [1] that encodes each element of `x`, same shape."""
         if self.encoding == "clip":
-            return (self.n_pulses / 2 + self.n_pulses / 4 * x).clamp(0, self.n_pulses)
+            pulses = self.n_pulses / 2 + self.n_pulses / 4 * x
+            # Not `clamp`: its slope on the bounds themselves is not the same in every torch.
+            pulses = torch.where(pulses < 0, 0.0, pulses)
+            return torch.where(pulses > self.n_pulses, float(self.n_pulses), pulses)
         if self.encoding == "sigmoid":
             return self.n_pulses * torch.sigmoid(x)
         return x
