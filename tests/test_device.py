@@ -8,9 +8,6 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from aihwkit.nn import AnalogConv2d, AnalogLinear
-from aihwkit.nn.conversion import convert_to_analog
-from aihwkit.optim import AnalogSGD
 from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs.compounds import (
     ChoppedTransferCompound,
@@ -18,7 +15,7 @@ from aihwkit.simulator.configs.compounds import (
     TransferCompound,
     VectorUnitCell,
 )
-from torch import nn
+from learning import losses_after_conversion
 
 from crossbar import LSMOPVDFCoPresetDevice, compat, pulsed_device, weight_scale
 from crossbar.device import ZEROS, step_size, symmetry_point
@@ -212,23 +209,7 @@ def preset(zero: str = "symmetry_point") -> LSMOPVDFCoPresetDevice:
 )
 def test_preset_works_wherever_an_aihwkit_device_does(config):
     """conv and linear layers convert, and a few steps bring the loss down."""
-    torch.manual_seed(1)
-    model = convert_to_analog(
-        nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 16, 2)), config
-    )
-    kinds = {type(m) for m in model.modules()}
-    assert {AnalogConv2d, AnalogLinear} <= kinds
-    x = torch.randn(16, 1, 6, 6)
-    y = x.mean((2, 3)).repeat(1, 2) * torch.tensor([1.0, -1.0])
-    optimizer = AnalogSGD(model.parameters(), lr=0.05)
-    optimizer.regroup_param_groups()
-    losses = []
-    for _ in range(40):
-        optimizer.zero_grad()
-        loss = nn.functional.mse_loss(model(x), y)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = losses_after_conversion(config)
     assert np.mean(losses[-5:]) < np.mean(losses[:3])
 
 

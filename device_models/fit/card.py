@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 from threadpoolctl import threadpool_limits
 
 from device_models.card import BRANCHES, Curve, DeviceCard, Spread, Uncertainty, card_from_dict
@@ -22,7 +23,6 @@ from device_models.fit.select import MIN_FIELDS, Choice, choose_law
 from device_models.fit.solver import autocorrelation
 from device_models.fit.spread import PulseNoise, device_covariance, pulse_noise
 from device_models.fit.uncertainty import (
-    block_covariance,
     limited,
     point_covariance,
     reading_covariance,
@@ -100,9 +100,9 @@ def fit_card(
     laws = list(joint.laws) if joint else [f.law for f in fits]
     matrix, covariance_from = _covariance(branches, fits, joint, bootstrap, seed)
     matrix = limited(matrix, np.concatenate([prior_std(law) for law in laws]))
-    by_device = [_device_laws(b, f) for b, f in zip(branches, fits, strict=True)]
+    by_device = [_device_fits(b, f) for b, f in zip(branches, fits, strict=True)]
     noise = [
-        pulse_noise(b, [own[d] for d, _ in b.clusters] if own else [law] * len(b.clusters))
+        pulse_noise(b, [own[d].law for d, _ in b.clusters] if own else [law] * len(b.clusters))
         for b, law, own in zip(branches, laws, by_device, strict=True)
     ]
     n_pulses = int(np.ceil(max(b.pulses.max() for b in branches)))
@@ -164,27 +164,27 @@ def _covariance(
     if resampled:
         return resampled[0], f"bootstrap over {resampled[1]}, {bootstrap} draws"
     blocks = [reading_covariance(b, f.law) for b, f in zip(branches, fits, strict=True)]
-    return block_covariance(blocks), "residuals of single readings"
+    return block_diag(*blocks), "residuals of single readings"
 
 
-def _device_laws(branch: Branch, fit: Fit) -> dict[str, Law]:
+def _device_fits(branch: Branch, fit: Fit) -> dict[str, Fit]:
     """The same law fitted to each device; empty for a single device or too few readings."""
     devices = list(dict.fromkeys(d for d, _ in branch.clusters))
     if len(devices) < 2:
         return {}
-    laws = {}
+    fits = {}
     for device in devices:
         points = branch.points(np.array([float(d == device) for d, _ in branch.clusters]))
         if len(points.pulses) <= len(fit.law.theta_names):
             return {}
-        laws[device] = refit(fit.law, points, quick=True).law
-    return laws
+        fits[device] = refit(fit.law, points, quick=True)
+    return fits
 
 
 def _spread(
     branches: Sequence[Branch],
     laws: Sequence[Law],
-    by_device: Sequence[dict[str, Law]],
+    by_device: Sequence[dict[str, Fit]],
     noise: Sequence[PulseNoise],
     half_range: float,
     n_pulses: int,
@@ -203,13 +203,14 @@ def _spread(
         note = "One device: no device-to-device spread was measured."
         return None, Spread(**spread, note=note)
     n = np.arange(n_pulses + 1.0)
+    steps = [np.diff(law(n)) for law in laws]
     sizes, lows, highs = [], [], []
     for device in devices:
         ratios, ends = [], []
-        for law, own in zip(laws, by_device, strict=True):
-            mean, this = np.diff(law(n)), np.diff(own[device](n))
-            ratios.append(float(mean @ this / (mean @ mean)))
-            ends.append(own[device](np.array([0.0, n_pulses])))
+        for mean, own in zip(steps, by_device, strict=True):
+            response = own[device].law(n)
+            ratios.append(float(mean @ np.diff(response) / (mean @ mean)))
+            ends.append(response[[0, -1]])
         sizes.append(np.mean(ratios))
         lows.append(np.min(ends))
         highs.append(np.max(ends))
@@ -219,21 +220,14 @@ def _spread(
     note = f"Device to device from {len(devices)} devices."
     if len(devices) < MIN_DEVICES:
         return None, Spread(**spread, note=note)
-    theta = np.array([np.concatenate([own[d].theta for own in by_device]) for d in devices])
-    own_covariance = np.mean(
-        [
-            block_covariance(
-                [
-                    point_covariance(refit(by[d], points, quick=True), points)
-                    for by, b in zip(by_device, branches, strict=True)
-                    for points in [b.points(np.array([float(x == d) for x, _ in b.clusters]))]
-                ]
-            )
-            for d in devices
-        ],
-        axis=0,
-    )
-    return device_covariance(theta, own_covariance), Spread(**spread, note=note)
+    theta = np.array([np.concatenate([own[d].law.theta for own in by_device]) for d in devices])
+    of_fits = [
+        block_diag(
+            *(point_covariance(own[d], b) for own, b in zip(by_device, branches, strict=True))
+        )
+        for d in devices
+    ]
+    return device_covariance(theta, np.mean(of_fits, axis=0)), Spread(**spread, note=note)
 
 
 def _findings(

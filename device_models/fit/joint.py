@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import least_squares
 
 from device_models.curves import ExponentialMixture, Law, MonotoneSpline, spline_design
 from device_models.fit.branches import Branch
 from device_models.fit.laws import PRIOR_LOG_STD, Fit
 from device_models.fit.select import MIN_FIELDS
-from device_models.fit.solver import Solution, are_correlated, covariance
+from device_models.fit.solver import Solution, are_correlated, covariance, signed_least_squares
 from device_models.magnetics import Layer, antiparallel_fraction
 
 FloatArray = NDArray[np.float64]
@@ -181,15 +181,13 @@ class _Model:
         solved = []
         for name, basis in self.bases.items():
             columns, values = self.design(name, shapes[name], share)
-            sign = np.full(2 * basis.n_columns, basis.sign)
             offsets = [0, basis.n_columns]
-            sign[offsets] = 1.0
-            # An offset is free: it enters as the difference of two non-negative columns.
-            both = np.concatenate([columns * sign, -columns[:, offsets]], axis=1)
-            solution = nnls(both, values)[0]
-            weights = sign * solution[: len(sign)]
-            weights[offsets] -= solution[len(sign) :]
-            solved.append(weights)
+            free, sizes = signed_least_squares(
+                columns[:, offsets], basis.sign * np.delete(columns, offsets, axis=1), values
+            )
+            # An offset before the weights of each of the two curves.
+            curves = np.column_stack([free, basis.sign * sizes.reshape(2, -1)])
+            solved.append(curves.ravel())
         return np.concatenate(solved)
 
     def split(self, parameters: FloatArray) -> tuple[FloatArray, dict[str, FloatArray]]:

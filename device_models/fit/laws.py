@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression, nnls
+from scipy.optimize import isotonic_regression
 
 from device_models.curves import (
     ExponentialMixture,
@@ -22,7 +22,7 @@ from device_models.curves import (
     PowerLaw,
     spline_design,
 )
-from device_models.fit.solver import Solution, solve
+from device_models.fit.solver import Solution, signed_least_squares, solve
 
 FloatArray = NDArray[np.float64]
 
@@ -81,14 +81,9 @@ def fit_law(candidate: Candidate, points: Points, direction: float) -> Fit:
     # Readings on a scale of 1: 1e-9 S and 1e9 ohm then take the same path.
     shift, scale = float(points.values[0]), float(np.ptp(points.values)) or 1.0
     scaled = Points(points.pulses, (points.values - shift) / scale, points.weights)
-    fits = [_refine(start, scaled, quick=True) for start in candidate.starts(scaled, direction)]
+    fits = [refit(start, scaled, quick=True) for start in candidate.starts(scaled, direction)]
     best = min(fits, key=lambda fit: fit.cost)
     return refit(_rescaled(best.law, shift, scale), points)
-
-
-def refit(law: Law, points: Points, quick: bool = False) -> Fit:
-    """The same form fitted to other points, starting from `law`; `quick` to eight digits."""
-    return _refine(law, points, quick)
 
 
 def prior_std(law: Law) -> FloatArray:
@@ -97,7 +92,9 @@ def prior_std(law: Law) -> FloatArray:
     return np.array([widths.get(name, PRIOR_LOG_STD) for name in law.theta_names])
 
 
-def _refine(law: Law, points: Points, quick: bool = False) -> Fit:
+def refit(law: Law, points: Points, quick: bool = False) -> Fit:
+    """The same form fitted to other points, starting from `law`; `quick` to eight digits."""
+
     def at(theta: FloatArray) -> Law | None:
         """The law at `theta`, None where an exponential overflows."""
         try:
@@ -211,13 +208,12 @@ def _spline_starts(intervals: int) -> Callable[[Points, float], list[Law]]:
     def starts(points: Points, direction: float) -> list[Law]:
         n, y, w = points.pulses, points.values, np.sqrt(points.weights)
         knots = _knots(points, direction, intervals)
-        columns = direction * spline_design(knots, n)
-        ones = np.ones((len(n), 1))
-        solution, _ = nnls(np.hstack([ones, -ones, columns]) * w[:, None], y * w)
-        increments = direction * solution[2:]
+        columns = direction * spline_design(knots, n) * w[:, None]
+        (start,), sizes = signed_least_squares(w[:, None], columns, y * w)
+        increments = direction * sizes
         if not increments.any():
             increments += direction * float(np.ptp(y)) / len(increments)
-        return [MonotoneSpline(float(solution[0] - solution[1]), tuple(increments), tuple(knots))]
+        return [MonotoneSpline(float(start), tuple(increments), tuple(knots))]
 
     return starts
 

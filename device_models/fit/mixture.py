@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import nnls
 
 from device_models.curves import ExponentialMixture, Response
+from device_models.fit.solver import signed_least_squares
 
 FloatArray = NDArray[np.float64]
 
@@ -18,13 +18,9 @@ def project_exponential_mixture(
     tau = np.asarray(tau_pulses, dtype=float)
     direction = 1.0 if response[-1] < response[0] else -1.0
     columns = direction * np.exp(-pulses[:, None] / tau)
-    # The offset is free: it enters as the difference of two non-negative columns.
-    ones = np.ones((len(pulses), 1))
-    design = np.hstack([ones, -ones, columns]) / response[:, None]
-    solution, _ = nnls(design, np.ones_like(response))
-    return ExponentialMixture(
-        float(solution[0] - solution[1]), tuple(direction * solution[2:]), tuple(tau)
-    )
+    weight = 1 / response[:, None]
+    (offset,), sizes = signed_least_squares(weight, columns * weight, np.ones_like(response))
+    return ExponentialMixture(float(offset), tuple(direction * sizes), tuple(tau))
 
 
 def as_mixture(law: Response, n_pulses: int, tolerance: float = 1e-2) -> ExponentialMixture:

@@ -20,17 +20,14 @@ MIN_CLUSTERS = 3
 EQUAL_AICC = 2.0
 """Differences below this are none (Burnham and Anderson, 2002): the simpler law is taken."""
 
-
 SPLINE_AICC = 10.0
 """A curve without a formula is taken where no formula comes this near."""
-
 
 EQUAL_ERROR = 0.01
 """Held-out errors this close, or within two standard errors of their difference, are equal."""
 
 SPLINE_ERROR = 1.05
 """The same for held-out errors: a formula this much worse is still the better description."""
-
 
 MIN_FIELDS = 5
 """Fields from which on one model for all of them is tried: it has four magnetic parameters."""

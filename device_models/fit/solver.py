@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, nnls
 
 FloatArray = NDArray[np.float64]
 Model = Callable[[FloatArray], FloatArray]
@@ -41,7 +41,7 @@ class Solution:
 
 def solve(
     model: Model,
-    jacobian: Model | None,
+    jacobian: Model,
     y: FloatArray,
     start: FloatArray,
     root_weights: FloatArray | float = 1.0,
@@ -50,9 +50,9 @@ def solve(
 ) -> Solution:
     """Parameters that minimise sum (root_weights * (model - y))**2, from `start`.
 
-    `model` gives (n,) and `jacobian` (n, n_theta) for parameters (n_theta,); without `jacobian`
-    three-point differences are used. `bounds` hold only where the free search leaves them.
-    `quick` stops at eight digits: enough for a resample or a held-out cycle.
+    `model` gives (n,) and `jacobian` (n, n_theta) for parameters (n_theta,). `bounds` hold only
+    where the free search leaves them, or where there are fewer readings than parameters. `quick`
+    stops at eight digits: enough for a resample or a held-out cycle.
     """
 
     def residual(theta: FloatArray) -> FloatArray:
@@ -62,30 +62,26 @@ def solve(
         return np.nan_to_num(difference, nan=1e100, posinf=1e100, neginf=-1e100)
 
     def weighted(theta: FloatArray) -> FloatArray:
-        assert jacobian is not None
         with np.errstate(all="ignore"):
             columns = np.broadcast_to(root_weights, y.shape)[:, None] * jacobian(theta)
         return np.nan_to_num(columns, nan=0.0, posinf=1e100, neginf=-1e100)
 
     settings = {
-        "jac": weighted if jacobian else "3-point",
+        "jac": weighted,
         **dict.fromkeys(("xtol", "ftol", "gtol"), 1e-8 if quick else TOLERANCE),
         "max_nfev": MAX_EVALUATIONS // 8 if quick else MAX_EVALUATIONS,
         "x_scale": "jac",
     }
     theta = None
-    if len(y) >= len(start) and jacobian:
+    if len(y) >= len(start):
         theta = least_squares(residual, start, method="lm", **settings).x
     low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
     if theta is None or not np.all((low <= theta) & (theta <= high)):
         start = np.clip(start, low, high)
         theta = least_squares(residual, start, method="trf", bounds=(low, high), **settings).x
-    if jacobian:
-        if not quick and np.all((low < theta) & (theta < high)):
-            theta = _polished(theta, residual, weighted)
-        return Solution(theta, residual(theta), weighted(theta))
-    final = least_squares(residual, theta, jac="3-point", method="lm", max_nfev=1)
-    return Solution(theta, residual(theta), final.jac)
+    if not quick and np.all((low < theta) & (theta < high)):
+        theta = _polished(theta, residual, weighted)
+    return Solution(theta, residual(theta), weighted(theta))
 
 
 def _polished(theta: FloatArray, residual: Model, weighted: Model) -> FloatArray:
@@ -107,6 +103,19 @@ def _polished(theta: FloatArray, residual: Model, weighted: Model) -> FloatArray
             return theta
         theta, last = theta + step, size
     return theta
+
+
+def signed_least_squares(
+    free: FloatArray, signed: FloatArray, values: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Weights of columns of any sign (n, n_free) and of columns that must not be negative.
+
+    Least squares to `values` (n,): what keeps a sum of one-signed terms monotone. A free column
+    enters as the difference of two non-negative ones.
+    """
+    solution, _ = nnls(np.hstack([free, -free, signed]), values)
+    n_free = free.shape[1]
+    return solution[:n_free] - solution[n_free : 2 * n_free], solution[2 * n_free :]
 
 
 def covariance(

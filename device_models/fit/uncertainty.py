@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import block_diag
 
 from device_models.curves import Law
 from device_models.fit.branches import Branch
-from device_models.fit.laws import Fit, Points, prior_std, refit
+from device_models.fit.laws import Fit, prior_std, refit
 from device_models.fit.solver import Solution, are_correlated, covariance
 
 FloatArray = NDArray[np.float64]
@@ -32,9 +31,9 @@ def reading_covariance(branch: Branch, law: Law) -> FloatArray:
     return covariance(solution, prior_std(law), correlated, floor)
 
 
-def point_covariance(fit: Fit, points: Points) -> FloatArray:
-    """Covariance of a fit to means, from their scatter around the law."""
-    floor = ROUNDING * float(np.abs(points.values).max())
+def point_covariance(fit: Fit, branch: Branch) -> FloatArray:
+    """Covariance of a fit to means of the branch, from their scatter around the law."""
+    floor = ROUNDING * float(np.abs(branch.values).max())
     return covariance(fit.solution, prior_std(fit.law), floor=floor)
 
 
@@ -50,23 +49,16 @@ def resampled_covariance(
     if draws < 2 or min(len(set(own)) for own in labels) < MIN_RESAMPLED:
         return None
     rng = np.random.default_rng(seed)
-    fields = sorted({b.field_G for b in branches})
+    there: dict[float, set[Any]] = {}
+    for branch, own in zip(branches, labels, strict=True):
+        there.setdefault(branch.field_G, set()).update(own)
+    names = {field_G: sorted(there[field_G]) for field_G in sorted(there)}
     rows = []
     for _ in range(draws):
         drawn = {}
-        for field_G in fields:
-            names = sorted(
-                {
-                    x
-                    for b, own in zip(branches, labels, strict=True)
-                    for x in own
-                    if b.field_G == field_G
-                }
-            )
-            picked = rng.integers(len(names), size=len(names))
-            drawn[field_G] = dict(
-                zip(names, np.bincount(picked, minlength=len(names)), strict=True)
-            )
+        for field_G, own in names.items():
+            times = np.bincount(rng.integers(len(own), size=len(own)), minlength=len(own))
+            drawn[field_G] = dict(zip(own, times, strict=True))
         row = []
         for branch, own, fit in zip(branches, labels, fits, strict=True):
             count = np.array([drawn[branch.field_G][x] for x in own], dtype=float)
@@ -84,7 +76,7 @@ def resampled_covariance(
     thetas = np.clip(thetas, centre - 2 * prior, centre + 2 * prior)
     floor = np.diag(
         np.concatenate(
-            [np.diag(point_covariance(f, b.points())) for f, b in zip(fits, branches, strict=True)]
+            [np.diag(point_covariance(f, b)) for f, b in zip(fits, branches, strict=True)]
         )
         * 1e-12
     )
@@ -96,11 +88,6 @@ def limited(matrix: FloatArray, prior: FloatArray) -> FloatArray:
     errors = np.sqrt(np.diag(matrix))
     factor = np.where(errors > prior, prior / np.maximum(errors, np.finfo(float).tiny), 1.0)
     return matrix * np.outer(factor, factor)
-
-
-def block_covariance(blocks: Sequence[FloatArray]) -> FloatArray:
-    """Covariance of independent curves one after the other."""
-    return block_diag(*blocks)
 
 
 def _resampling_unit(branches: Sequence[Branch]) -> tuple[str, list[list[Any]]]:
