@@ -20,7 +20,7 @@ from torch import nn
 
 from crossbar import EMActivation, replace_activations
 from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
-from crossbar.kernels import any_device, cpu
+from crossbar.kernels import interpolation_cpu, interpolation_torch, threads
 from crossbar.kernels.grid import Encoding, PulseGrid, choose_grid
 from device_models import DeviceCard, ExponentialMixture
 from device_models.card import Curve
@@ -245,8 +245,12 @@ def test_table_is_the_formula(
     if not hidden:
         cancel = (curves * layer.weight.abs()).sum() / expected["out"].abs().max()
         assert worst(got["out"], expected["out"]) < BOUND * max(1, cancel / 10)
-    for name in expected.keys() - {"out"}:
-        assert worst(got[name], expected[name]) < (3 * BOUND if hidden else BOUND), name
+    bound = 3 * BOUND if hidden else BOUND
+    assert worst(got["x"], expected["x"]) < bound
+    for name in expected.keys() - {"out", "x"}:
+        # Sums over all inputs: where the terms nearly cancel, their rounding is what is left.
+        cancel = grad.norm() * curves.max() / expected[name].abs().max()
+        assert worst(got[name], expected[name]) < bound * max(1, cancel / 10), name
 
 
 @settings(max_examples=60, deadline=None)
@@ -276,7 +280,7 @@ def test_a_function_with_a_jump_has_no_grid():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("n_nodes", [16, 40])
-def test_kernels_of_cpu_and_any_device_agree(dtype, n_nodes):
+def test_kernels_of_numba_and_torch_agree(dtype, n_nodes):
     layer = seeded()
     grid = PulseGrid(Encoding(64, -2.0, 2.0), 20.0, n_nodes)
     basis = torch.from_numpy(grid.coefficients_from_values) @ layer.responses(
@@ -284,11 +288,14 @@ def test_kernels_of_cpu_and_any_device_agree(dtype, n_nodes):
     )
     x, grad = torch.randn(3, 5001, dtype=dtype), torch.randn(3, 5001, dtype=dtype)
     arguments = (basis.detach(), layer.weight.to(dtype), layer.bias.to(dtype), grid)
-    one, other = cpu.forward(x, *arguments), any_device.forward(x, *arguments)
+    one, other = (
+        interpolation_cpu.forward(x, *arguments),
+        interpolation_torch.forward(x, *arguments),
+    )
     tolerance = 1e-5 if dtype == torch.float32 else 1e-12
     assert worst(one[0], other[0].double()) < tolerance
-    backward_cpu = cpu.backward(x, grad, basis.detach(), one[1], grid)
-    backward_any = any_device.backward(x, grad, basis.detach(), other[1], grid)
+    backward_cpu = interpolation_cpu.backward(x, grad, basis.detach(), one[1], grid)
+    backward_any = interpolation_torch.backward(x, grad, basis.detach(), other[1], grid)
     for got, expected in zip(backward_cpu, backward_any, strict=True):
         assert worst(torch.as_tensor(got), expected.double()) < tolerance
 
@@ -299,7 +306,7 @@ def test_table_off_the_cpu(monkeypatch, hidden):
     layer = seeded(hidden=hidden, trainable=True).float()
     x, grad = inputs(), torch.randn(inputs().shape, dtype=torch.float32)
     expected = results(layer, x, grad)
-    monkeypatch.setattr("crossbar.kernels.interpolation._kernels", lambda x: any_device)
+    monkeypatch.setattr("crossbar.kernels.interpolation._kernels", lambda x: interpolation_torch)
     for name, value in results(layer, x, grad).items():
         assert worst(value, expected[name].double()) < BOUND, name
 
@@ -323,7 +330,7 @@ def test_without_openmp_one_thread_does_the_work(monkeypatch):
     layer = seeded().float()
     x, grad = torch.randn(2, 40_000, dtype=torch.float32).unbind()
     expected = results(layer, x, grad)
-    monkeypatch.setattr(cpu, "_openmp", lambda: None)
+    monkeypatch.setattr(threads, "_openmp", lambda: None)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     for name, value in results(layer, x, grad).items():
         assert torch.equal(value, expected[name])

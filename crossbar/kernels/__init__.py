@@ -6,8 +6,8 @@ number of curves (`interpolation.py`: the autograd function; `cpu.py`: compiled 
 threads; `any_device.py`: plain torch).
 """
 
-from crossbar.kernels.any_device import grid_matrix
 from crossbar.kernels.grid import Encoding, PulseGrid, choose_grid
 from crossbar.kernels.interpolation import interpolate
+from crossbar.kernels.interpolation_torch import grid_matrix
 
 __all__ = ["Encoding", "PulseGrid", "choose_grid", "grid_matrix", "interpolate"]

@@ -7,7 +7,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from crossbar.kernels import any_device
+from crossbar.kernels import interpolation_torch
 from crossbar.kernels.grid import PulseGrid
 
 
@@ -55,7 +55,7 @@ class _Interpolate(torch.autograd.Function):
 def _kernels(x: Tensor) -> ModuleType:
     """Module with `forward` and `backward` for the device of `x`."""
     if x.device.type != "cpu":
-        return any_device
-    from crossbar.kernels import cpu  # numba takes a while to import
+        return interpolation_torch
+    from crossbar.kernels import interpolation_cpu  # numba takes a while to import
 
-    return cpu
+    return interpolation_cpu

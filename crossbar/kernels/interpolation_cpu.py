@@ -7,20 +7,18 @@ result is the same bit for bit whatever the number of threads and whoever of the
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from llvmlite import ir
-from numba import carray, cfunc, njit, types
-from numba.extending import intrinsic
+from numba import carray, cfunc, njit
 from numpy.typing import NDArray
 from torch import Tensor
 
 from crossbar.kernels.grid import PulseGrid
+from crossbar.kernels.threads import PART, compiled, run_on_threads, take
 
 FloatArray = NDArray[Any]
 
@@ -29,22 +27,6 @@ BLOCK = 512
 
 CHUNK = 32 * BLOCK
 """Elements a thread takes at a time: 10 to 20 microseconds of work."""
-
-# No `nnan` or `ninf`: a NaN has to come out as one.
-FAST_MATH = {"contract", "nsz", "arcp", "reassoc"}
-
-
-def compiled(compiler: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
-    """Decorator: compile by `compiler` (numba's `njit` or `cfunc`), kept on disk where allowed."""
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        options: dict[str, Any] = {"error_model": "numpy", "fastmath": FAST_MATH}
-        try:
-            return compiler(*signature, cache=True, **options)(function)
-        except RuntimeError:  # numba found no folder that it may write to
-            return compiler(*signature, **options)(function)
-
-    return decorate
 
 
 def forward(
@@ -58,7 +40,7 @@ def forward(
     coefficients = _weighted(_array(basis), _array(weight).reshape(-1), bias.item())
     constants = grid.constants[DTYPES[x.dtype]]
     a = coefficients.astype(constants.dtype)
-    _on_threads(_forward_part, x, grid, a.ctypes.data, constants.ctypes.data, out.data_ptr())
+    _run(_forward_part, x, grid, a.ctypes.data, constants.ctypes.data, out.data_ptr())
     return out, coefficients
 
 
@@ -74,7 +56,7 @@ def backward(
     constants = grid.constants[DTYPES[x.dtype]]
     b = (grid.slopes_from_coefficients @ coefficients).astype(constants.dtype)
     sums = np.empty((-(-x.numel() // BLOCK), grid.n_nodes))
-    _on_threads(
+    _run(
         _backward_part,
         x,
         grid,
@@ -95,50 +77,10 @@ def _array(tensor: Tensor) -> FloatArray:
     return tensor.detach().numpy()
 
 
-def _on_threads(part: Callable[[str], Any], x: Tensor, grid: PulseGrid, *addresses: int) -> None:
-    """Run the compiled `part` over `x` in torch's own OpenMP threads, as many as torch may use.
-
-    A second pool of threads would wait for cores on which the first one still spins. Every
-    thread takes chunks until none is left, so any number of them does the whole work.
-    """
-    function = part(DTYPES[x.dtype])
-    sizes = (ctypes.c_int64 * 3)(x.numel(), grid.n_nodes, 0)
-    pointers = (ctypes.c_void_p * 7)(ctypes.addressof(sizes), x.data_ptr(), *addresses)
-    threads = min(torch.get_num_threads(), -(-x.numel() // CHUNK))
-    if threads > 1 and (team := _openmp()) is not None:
-        team(function.address, pointers, threads, 0)
-    else:
-        function.ctypes(pointers)
-
-
-@cache
-def _openmp() -> Callable[..., None] | None:
-    """`GOMP_parallel(function, data, threads, flags)` of the OpenMP library torch has loaded.
-
-    Libraries of GNU, LLVM and Intel have it; without it the kernels run on one thread.
-    """
-    try:
-        function = ctypes.CDLL(None).GOMP_parallel
-    except (AttributeError, OSError, TypeError):
-        return None
-    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
-    function.restype = None
-    return function
-
-
-@intrinsic
-def _take(typing_context, counter):
-    """Value of the one-element int64 array `counter`, which is raised by 1, in one step."""
-
-    def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        one = ir.Constant(ir.IntType(64), 1)
-        return builder.atomic_rmw("add", array.data, one, "monotonic")
-
-    return types.int64(counter), generate
-
-
-PART = types.void(types.CPointer(types.voidptr))
+def _run(part: Callable[[str], Any], x: Tensor, grid: PulseGrid, *addresses: int) -> None:
+    """Run the compiled `part` over `x`, a chunk of it at a time."""
+    function, chunks = part(DTYPES[x.dtype]), -(-x.numel() // CHUNK)
+    run_on_threads(function, chunks, (x.numel(), grid.n_nodes), x.data_ptr(), *addresses)
 
 
 @cache
@@ -148,14 +90,14 @@ def _forward_part(dtype_name: str) -> Any:
     @compiled(cfunc, PART)
     def part(pointers):
         sizes = carray(pointers[0], 3, np.int64)
-        size, nodes = sizes[0], sizes[1]
+        size, nodes = sizes[1], sizes[2]
         x, out = carray(pointers[1], size, dtype), carray(pointers[4], size, dtype)
         a, constants = carray(pointers[2], nodes, dtype), carray(pointers[3], 5, dtype)
-        start = _take(sizes[2:]) * CHUNK
+        start = take(sizes) * CHUNK
         while start < size:
             stop = min(start + CHUNK, size)
             _forward(x[start:stop], a, constants, out[start:stop])
-            start = _take(sizes[2:]) * CHUNK
+            start = take(sizes) * CHUNK
 
     return part
 
@@ -167,12 +109,12 @@ def _backward_part(dtype_name: str) -> Any:
     @compiled(cfunc, PART)
     def part(pointers):
         sizes = carray(pointers[0], 3, np.int64)
-        size, nodes = sizes[0], sizes[1]
+        size, nodes = sizes[1], sizes[2]
         x, grad_x = carray(pointers[1], size, dtype), carray(pointers[4], size, dtype)
         b, constants = carray(pointers[2], nodes, dtype), carray(pointers[3], 5, dtype)
         grad = carray(pointers[5], size, dtype)
         sums = carray(pointers[6], (-(-size // BLOCK), nodes), np.float64)
-        start = _take(sizes[2:]) * CHUNK
+        start = take(sizes) * CHUNK
         while start < size:
             stop = min(start + CHUNK, size)
             _backward(
@@ -183,7 +125,7 @@ def _backward_part(dtype_name: str) -> Any:
                 grad_x[start:stop],
                 sums[start // BLOCK :],
             )
-            start = _take(sizes[2:]) * CHUNK
+            start = take(sizes) * CHUNK
 
     return part
 
