@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from crossbar.device import CardDevice
 from crossbar.dynamics import PulseResponse
+from crossbar.kernels import has_cpu_kernels
 from crossbar.random import RandomStream
 from device_models import load_card
 
@@ -80,18 +81,29 @@ class MemristorArray(nn.Module):
 
         The relative steps of k pulses have the mean 1 and the std `dw_min_std` / sqrt(k).
         """
-        pulses = pulses.flatten()
-        # A CPU skips devices without a pulse; a GPU would have to wait for their number.
-        hit = pulses.nonzero().squeeze(1) if pulses.device.type == "cpu" else None
-        pulses = _taken(pulses, hit)
-        low = _taken(self.w_min, hit)
-        width = _taken(self.w_max, hit) - low
-        state = (_taken(self.persistent, hit) - low) / width
-        state = self.response(state, pulses, self._scale(pulses, hit)).clamp_(0, 1)
-        weight = torch.addcmul(low, width, state)
-        _put(weight, self.persistent, hit, pulses)
+        if has_cpu_kernels(self.weight, pulses):
+            self._fire_on_cpu(pulses.contiguous())
+            return
+        pulses, scale = pulses.flatten(), self._scale(pulses.flatten(), None)
+        low = self.w_min.view(-1)
+        width = self.w_max.view(-1) - low
+        state = (self.persistent.view(-1) - low) / width
+        state = self.response(state, pulses, scale).clamp_(0, 1)
+        moved = torch.addcmul(low, width, state)
+        _put(moved, self.persistent, pulses)
         if self._persistent is not None:
-            _put(self._with_write_noise(weight), self.weight, hit, pulses)
+            _put(self._with_write_noise(moved), self.weight, pulses)
+
+    def _fire_on_cpu(self, pulses: Tensor) -> None:
+        """The same for the devices with a pulse alone; a GPU would wait for their number."""
+        from crossbar.kernels.pulses_cpu import fire
+
+        hit = pulses.view(-1).nonzero().squeeze(1)
+        scale = self._scale(pulses.view(-1)[hit], hit)
+        fire(self.response, self.persistent, self.w_min, self.w_max, pulses, hit, scale)
+        if self._persistent is not None:
+            noisy = self._with_write_noise(self._persistent.view(-1)[hit])
+            self.weight.view(-1).index_copy_(0, hit, noisy)
 
     def state(self) -> dict[str, Any]:
         """What the devices remember, as plain tensors; their draws come from the seed."""
@@ -106,11 +118,11 @@ class MemristorArray(nn.Module):
         return weight.add(self.stream.normal(weight), alpha=self.write_noise)
 
     def _scale(self, pulses: Tensor, hit: Tensor | None) -> Tensor | None:
-        """Relative step of each device, mean over its pulses; None where all are the card's."""
+        """Relative step of the devices `hit`, mean over their `pulses`; None: all the card's."""
         c2c = self.device.dw_min_std
         if not self._varied and c2c <= 0:
             return None
-        scale = _taken(self.step_scale, hit)
+        scale = self.step_scale.view(-1) if hit is None else self.step_scale.view(-1)[hit]
         if c2c > 0:
             std = c2c * pulses.abs().clamp(min=1).rsqrt()
             scale = scale * (1 + std * self.stream.normal(pulses))
@@ -143,15 +155,7 @@ def _draw_devices(
     return w_min, w_max, gain * (device.w_max - device.w_min) / (w_max - w_min)
 
 
-def _taken(values: Tensor, hit: Tensor | None) -> Tensor:
-    """Entries of `values` at the flat indices `hit`, all where it is None, flat."""
-    return values.view(-1) if hit is None else values.view(-1).index_select(0, hit)
-
-
-def _put(new: Tensor, values: Tensor, hit: Tensor | None, pulses: Tensor) -> None:
-    """Write `new` where `_taken` took it from, and only where there was a pulse."""
+def _put(new: Tensor, values: Tensor, pulses: Tensor) -> None:
+    """Write `new` into `values` where there was a pulse."""
     flat = values.view(-1)
-    if hit is None:
-        flat.copy_(torch.where(pulses == 0, flat, new))
-    else:
-        flat.index_copy_(0, hit, new)
+    flat.copy_(torch.where(pulses == 0, flat, new))

@@ -2,12 +2,12 @@
 
 The crossbar reads one patch after the other, so the DAC scales and rounds every patch on its own.
 Patches overlap: unfolding an image first, as aihwkit does, costs more than all the rest. Here the
-patches are a view of the image, and the first time they exist in memory they are DAC levels.
+patches are a view of the image, and the first time they exist in memory they are DAC levels; on a
+CPU not even then (`crossbar.kernels.reads_cpu`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,11 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
+from crossbar.kernels import has_cpu_kernels
 from crossbar.periphery import Converters
 from crossbar.random import RandomStream
-
-PART = 2**20
-"""Patch entries a CPU works on at a time: few enough to stay in its cache."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Window:
         image, channel, row, column = padded.stride()
         steps = (row * self.dilation[0], column * self.dilation[1])
         jumps = (row * self.stride[0], column * self.stride[1])
-        positions = (self._positions(padded, 0), self._positions(padded, 1))
+        positions = self.positions(padded.shape)
         return padded.as_strided(
             (*padded.shape[:2], *self.kernel, *positions), (image, channel, *steps, *jumps)
         )
@@ -54,7 +52,7 @@ class Window:
 
     def _largest_along(self, axis: int, values: Tensor) -> Tensor:
         """Maximum over the kernel's entries along one axis, by doubling the part seen."""
-        dimension, seen, positions = 2 + axis, 1, self._positions(values, axis)
+        dimension, seen, positions = 2 + axis, 1, self._positions(values.shape, axis)
         while seen < self.kernel[axis]:
             more = min(seen, self.kernel[axis] - seen) * self.dilation[axis]
             seen += more // self.dilation[axis]
@@ -67,10 +65,18 @@ class Window:
             dimension, torch.arange(0, last, self.stride[axis], device=values.device)
         )
 
-    def _positions(self, padded: Tensor, axis: int) -> int:
-        """Number of places of the window along the rows (axis 0) or columns (1)."""
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows and columns of kernel, stride and dilation."""
+        return (*self.kernel, *self.stride, *self.dilation)
+
+    def positions(self, padded_shape: tuple[int, ...]) -> tuple[int, int]:
+        """Places of the window along the rows and columns of padded images."""
+        return self._positions(padded_shape, 0), self._positions(padded_shape, 1)
+
+    def _positions(self, padded_shape: tuple[int, ...], axis: int) -> int:
         reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-        return (padded.shape[2 + axis] - reach) // self.stride[axis] + 1
+        return (padded_shape[2 + axis] - reach) // self.stride[axis] + 1
 
 
 def convolve(
@@ -83,16 +89,14 @@ def convolve(
             images, kernels, None, window.stride, window.padding, window.dilation
         )
     padded = window.padded(images)
+    if has_cpu_kernels(weight, padded):
+        from crossbar.kernels.reads_cpu import read_patches
+
+        return read_patches(weight, padded, window, converters, stream)
     into, out_of = converters.scale(window.largest(padded.abs().amax(1, keepdim=True)))
-    weight = weight * converters.gain
-    patches = window.patches(padded)
-    output = padded.new_empty(len(images), len(weight), *patches.shape[-2:])
-    levels = padded.new_empty(_at_a_time(patches), *patches.shape[1:])
-    for part, part_into, part_output in _parts(levels, patches, into[:, :, None, None], output):
-        part_levels = converters.dac_(torch.mul(part, part_into, out=levels[: len(part)]))
-        columns = part_levels.view(len(part), weight.shape[1], -1)
-        torch.matmul(weight, columns, out=part_output.flatten(2))
-    return converters.adc_(output, stream).mul_(out_of)
+    levels = converters.dac_(window.patches(padded) * into[:, :, None, None])
+    output = torch.matmul(weight * converters.gain, levels.flatten(4).flatten(1, 3))
+    return converters.adc_(output.view(len(images), len(weight), *into.shape[2:]), stream) * out_of
 
 
 def convolve_back(
@@ -109,17 +113,18 @@ def convolve_back(
         return conv2d_input(
             images_shape, kernels, gradients, window.stride, window.padding, window.dilation
         )
-    into, out_of = converters.scale(gradients.abs().amax(1, keepdim=True))
-    levels = converters.dac_(gradients * into).flatten(2)
-    weight = (weight * converters.gain).t()
     (height, width), (rows, columns) = images_shape[2:], window.padding
-    padded = gradients.new_zeros(*images_shape[:2], height + 2 * rows, width + 2 * columns)
-    patches = window.patches(padded)
-    output = padded.new_empty(_at_a_time(patches), len(weight), levels.shape[-1])
-    for part, part_levels, part_out_of in _parts(output, patches, levels, out_of):
-        part_output = torch.matmul(weight, part_levels, out=output[: len(part)])
-        converters.adc_(part_output, stream)
-        _add_patches_(part, part_output, part_out_of)
+    padded_shape = (*images_shape[:2], height + 2 * rows, width + 2 * columns)
+    if has_cpu_kernels(weight, gradients):
+        from crossbar.kernels.reads_cpu import read_patches_back
+
+        padded = read_patches_back(weight, gradients, padded_shape, window, converters, stream)
+    else:
+        into, out_of = converters.scale(gradients.abs().amax(1, keepdim=True))
+        levels = converters.dac_(gradients * into).flatten(2)
+        output = torch.matmul((weight * converters.gain).t(), levels)
+        padded = gradients.new_zeros(padded_shape)
+        _add_patches_(window.patches(padded), converters.adc_(output, stream), out_of)
     return padded[:, :, rows : rows + height, columns : columns + width]
 
 
@@ -145,15 +150,3 @@ def _add_patches_(patches: Tensor, output: Tensor, factor: Tensor) -> None:
     for patches_row, output_row in rows:
         for entry, values in zip(patches_row.unbind(2), output_row.unbind(2), strict=True):
             entry.addcmul_(values, factor)
-
-
-def _at_a_time(patches: Tensor) -> int:
-    """Images to work on at a time: on a CPU as many as stay in its cache, else all."""
-    if patches.device.type != "cpu":
-        return len(patches)
-    return min(len(patches), max(1, PART // patches[:1].numel()))
-
-
-def _parts(buffer: Tensor, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The images of several tensors, as many at a time as `buffer` holds."""
-    return zip(*(tensor.split(len(buffer)) for tensor in tensors), strict=True)

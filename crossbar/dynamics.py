@@ -41,7 +41,7 @@ class PulseResponse(nn.Module):
         curves = [_branch_curve(card, branch, field_G) for branch in ("LTP", "LTD")]
         travelled = np.linspace(0, 1, N_TABLE)
         length = max(float(pulses[-1]) for pulses, _ in curves)
-        self._per_log_number = float(1 / np.log1p(length))
+        self.per_log_number = float(1 / np.log1p(length))
         # Pulse numbers are spaced logarithmically: the first pulses are the steep ones.
         numbers = np.expm1(np.linspace(0, np.log1p(length), N_TABLE))
         tables = {
@@ -72,7 +72,7 @@ class PulseResponse(nn.Module):
             first = travelled + scale * _interpolate(self.step, travelled, branch)
             count = count * (_interpolate(self.number, first, branch) - number)
         numbers = torch.cat([number, number + count]).clamp_(min=0)
-        places = numbers.log1p_().mul_(self._per_log_number)
+        places = numbers.log1p_().mul_(self.per_log_number)
         start, end = _interpolate(self.place, places, branch.repeat(2)).chunk(2)
         return state + sign * (end - start)
 

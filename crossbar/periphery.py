@@ -7,6 +7,7 @@ from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagem
 from aihwkit.simulator.parameters.io import IOParameters
 from torch import Tensor
 
+from crossbar.kernels import has_cpu_kernels
 from crossbar.random import RandomStream
 
 SUPPORTED = (
@@ -57,6 +58,8 @@ class Converters:
         self.input_bound = io.inp_bound / self.dac_unit
         self.output_bound = io.out_bound / self.adc_unit
         self.noise = io.out_noise / self.adc_unit
+        # Managed inputs end at the bound; rounding may only lift them beyond it between levels.
+        self.clips_input = self.input_bound > 0 and (not self.managed or self.input_bound % 1 > 0)
 
     def scale(self, peak: Tensor) -> tuple[Tensor, Tensor]:
         """Factors into DAC levels and out of ADC levels for vectors with largest entry `peak`.
@@ -72,9 +75,8 @@ class Converters:
         """Round `values`, in DAC levels, in place and clip them at the input's bound."""
         if self.rounds_input:
             values.round_()
-        # Managed inputs end at the bound; rounding may only lift them beyond it between levels.
-        if not self.managed or self.input_bound % 1:
-            _clip_(values, self.input_bound)
+        if self.clips_input:
+            values.clamp_(-self.input_bound, self.input_bound)
         return values
 
     def adc_(self, values: Tensor, stream: RandomStream) -> Tensor:
@@ -83,7 +85,8 @@ class Converters:
             stream.add_normal_(values, self.noise)
         if self.rounds_output:
             values.round_()
-        _clip_(values, self.output_bound)
+        if self.output_bound > 0:  # none where it is not positive, as in aihwkit
+            values.clamp_(-self.output_bound, self.output_bound)
         return values
 
 
@@ -97,6 +100,12 @@ def crossbar_product(
     back: aihwkit's AnalogMVM of the same settings. An unfolded convolution brings its patches as
     columns (n x positions in memory), and they stay columns.
     """
+    if has_cpu_kernels(weight, vectors) and not converters.perfect:
+        from crossbar.kernels.reads_cpu import read_vectors
+
+        rows = vectors.reshape(-1, vectors.shape[-1])
+        read = read_vectors(weight, rows, converters, stream)
+        return read.view(*vectors.shape[:-1], len(weight))
     if vectors.dim() == 3 and vectors.stride(-1) != 1:
         columns = vectors.transpose(-1, -2)
         return _product(weight, columns, -2, converters, stream).transpose(-1, -2)
@@ -132,12 +141,6 @@ def _check(io: IOParameters) -> None:
     for name, value in vars(io).items():
         if name not in SUPPORTED and value != getattr(usual, name):
             raise ValueError(f"the memristor tile has no {name}={value!r} in its periphery")
-
-
-def _clip_(values: Tensor, bound: float) -> None:
-    """Clip in place at a bound; none where it is not positive, as in aihwkit."""
-    if bound > 0:
-        values.clamp_(-bound, bound)
 
 
 def _share(resolution: float) -> float:

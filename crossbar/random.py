@@ -32,13 +32,18 @@ class RandomStream:
         """Add Gaussian noise of `std` to `values` (contiguous, any shape) in place."""
         if values.device.type != "cpu" or values.numel() <= LONG:
             return values.add_(self.normal(values), alpha=std)
-        numbers, flat, start = _gaussian_list(), values.view(-1), 0
-        place = int(torch.randint(LIST_SIZE, (1,), generator=self._on(values)))
+        (numbers, place), flat, start = self.list_and_place(), values.view(-1), 0
         while start < len(flat):
             stretch = flat[start : start + LIST_SIZE - place]
             stretch.add_(numbers[place : place + len(stretch)], alpha=std)
             start, place = start + len(stretch), 0
         return values
+
+    def list_and_place(self) -> tuple[Tensor, int]:
+        """Gaussian numbers on the CPU, always the same, and a random place among them."""
+        numbers = _gaussian_list()
+        generator = self._on(numbers)
+        return numbers, int(torch.randint(len(numbers), (1,), generator=generator))
 
     def normal(self, like: Tensor) -> Tensor:
         """Standard Gaussian numbers in the shape of `like`."""

@@ -7,7 +7,7 @@ import torch
 from aihwkit.nn import AnalogConv2d
 from torch import nn
 
-from crossbar import convolution
+
 from crossbar.device import CardDevice
 from crossbar.periphery import periphery
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig, PulseUpdate
@@ -38,10 +38,8 @@ def layers(window, *, perfect: bool, recipe: str = "mixed_precision"):
 
 @pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS)
 @pytest.mark.parametrize("perfect", [True, False], ids=["perfect", "converters"])
-@pytest.mark.parametrize("part", [1, 2**20], ids=["one image at a time", "all images"])
-def test_images_give_what_patches_give(window, perfect, part, monkeypatch):
+def test_images_give_what_patches_give(window, perfect):
     """Outputs, gradients at the images and the accumulated gradient of the kernels."""
-    monkeypatch.setattr(convolution, "PART", part)
     images = torch.randn(4, 3, 11, 13)
     results = []
     for layer in layers(window, perfect=perfect):

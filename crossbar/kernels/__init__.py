@@ -1,13 +1,23 @@
-"""Fast forms of the EM activation.
+"""Compiled and tabulated forms of what costs time; the plain forms stay beside them.
 
-For any number of curves the activation is one function of one real variable. Once per step it is
-tabulated at a few pulse numbers (`grid.py`); every element then costs the same, whatever the
-number of curves (`interpolation.py`: the autograd function; `cpu.py`: compiled and on several
-threads; `any_device.py`: plain torch).
+EM activation: for any number of curves it is one function of one real variable. Once per step it
+is tabulated at a few pulse numbers (`grid.py`); every element then costs the same, whatever the
+number of curves (`interpolation.py`: the autograd function; `interpolation_cpu.py`: compiled and
+on several threads; `interpolation_torch.py`: plain torch).
+
+Crossbar: `reads_cpu.py` reads it, `pulses_cpu.py` fires pulses at it. `threads.py` is what the
+CPU kernels share. They are compiled by numba, which takes a while to import: where they are used.
 """
+
+from torch import Tensor, float32
 
 from crossbar.kernels.grid import Encoding, PulseGrid, choose_grid
 from crossbar.kernels.interpolation import interpolate
 from crossbar.kernels.interpolation_torch import grid_matrix
 
-__all__ = ["Encoding", "PulseGrid", "choose_grid", "grid_matrix", "interpolate"]
+__all__ = ["Encoding", "PulseGrid", "choose_grid", "grid_matrix", "has_cpu_kernels", "interpolate"]
+
+
+def has_cpu_kernels(*tensors: Tensor) -> bool:
+    """Whether the compiled crossbar kernels take `tensors`: float32 on the CPU."""
+    return all(tensor.device.type == "cpu" and tensor.dtype == float32 for tensor in tensors)

@@ -1,0 +1,436 @@
+"""Reads of a crossbar on the CPU: converters, noise and matrix product in one pass.
+
+A read scales a vector by its largest entry, rounds it to the levels of the DAC, multiplies, adds
+the output noise, rounds to the levels of the ADC, clips and scales back. Operation by operation
+each of these is a pass through memory that costs as much as the product. Here a thread takes an
+image, or a few vectors, through all of them while they lie in its nearest cache; the patches of
+an image never exist outside of it. The plain forms are in `crossbar.periphery` and
+`crossbar.convolution`. float32 only.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import carray, cfunc, njit
+from torch import Tensor
+from torch.nn.functional import pad
+
+from crossbar.kernels.threads import PART, compiled, nearest, run_on_threads, take
+from crossbar.random import RandomStream
+
+if TYPE_CHECKING:
+    from crossbar.convolution import Window
+    from crossbar.periphery import Converters
+
+VECTORS = 8
+"""Vectors in a unit of work: a few microseconds of it."""
+
+POSITIONS = 96
+"""Positions of a window that are read at a time, as near as whole rows come to it."""
+
+# Places in the sizes that every part gets, behind the counter; its own follow from OWN on.
+PLACE, LISTED, MANAGED, ROUNDS_INPUT, ROUNDS_OUTPUT, OWN = range(1, 7)
+# Places in its constants.
+DAC_UNIT, ADC_UNIT, INPUT_BOUND, OUTPUT_BOUND, NOISE = range(5)
+
+
+def read_vectors(
+    weight: Tensor, vectors: Tensor, converters: Converters, stream: RandomStream
+) -> Tensor:
+    """weight (m x n) times each of `vectors` (b x n), b x m."""
+    number, (out_size, in_size) = len(vectors), weight.shape
+    vectors, out = vectors.contiguous(), vectors.new_empty(number, out_size)
+    lines = _padded((weight * converters.gain).t(), rows=4)
+    sizes = (number, in_size, out_size)
+    _read(_vectors_part, -(-number // VECTORS), sizes, converters, stream, lines, vectors, out)
+    return out
+
+
+def read_patches(
+    weight: Tensor, padded: Tensor, window: Window, converters: Converters, stream: RandomStream
+) -> Tensor:
+    """Output images of a convolution with `weight` (out x channels*kernel).
+
+    padded: images with the zeros around them that the window reads, contiguous.
+    """
+    out = padded.new_empty(len(padded), len(weight), *window.positions(padded.shape))
+    lines = _padded(weight * converters.gain, rows=2, columns=4)
+    sizes = (*padded.shape, *window.sizes, *out.shape[1:])
+    _read(_patches_part, len(padded), sizes, converters, stream, lines, padded, out)
+    return out
+
+
+def read_patches_back(
+    weight: Tensor,
+    gradients: Tensor,
+    padded_shape: tuple[int, ...],
+    window: Window,
+    converters: Converters,
+    stream: RandomStream,
+) -> Tensor:
+    """Gradients at padded images of `padded_shape` for gradients at the output images."""
+    gradients, padded = gradients.contiguous(), gradients.new_zeros(padded_shape)
+    lines = _padded((weight * converters.gain).t(), rows=4, columns=4)
+    sizes = (*padded_shape, *window.sizes, *gradients.shape[1:])
+    _read(_patches_back_part, len(padded), sizes, converters, stream, lines, gradients, padded)
+    return padded
+
+
+def _read(
+    part: Any,
+    units: int,
+    sizes: tuple[int, ...],
+    converters: Converters,
+    stream: RandomStream,
+    *tensors: Tensor,
+) -> None:
+    """Run a part with the converters and the noise in front of its own sizes and tensors."""
+    numbers, place = stream.list_and_place()
+    switches = (converters.managed, converters.rounds_input, converters.rounds_output)
+    addresses = [tensor.data_ptr() for tensor in (numbers, *tensors)]
+    constants = _constants(converters).ctypes.data
+    run_on_threads(part(), units, (place, len(numbers), *switches, *sizes), constants, *addresses)
+
+
+@cache
+def _constants(converters: Converters) -> Any:
+    """The converters' numbers in the order above; bounds are infinite where nothing is clipped."""
+    values = (
+        converters.dac_unit,
+        converters.adc_unit,
+        converters.input_bound if converters.clips_input else np.inf,
+        converters.output_bound if converters.output_bound > 0 else np.inf,
+        converters.noise,
+    )
+    return np.array(values, np.float32)
+
+
+def _padded(matrix: Tensor, rows: int = 1, columns: int = 1) -> Tensor:
+    """`matrix` with zeros up to multiples of `rows` and `columns`, contiguous."""
+    return pad(matrix, (0, -matrix.shape[1] % columns, 0, -len(matrix) % rows)).contiguous()
+
+
+@cache
+def _vectors_part() -> Any:
+    @compiled(cfunc, PART)
+    def part(pointers):
+        sizes = carray(pointers[0], OWN + 3, np.int64)
+        number, in_size, out_size = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2]
+        constants = carray(pointers[1], 5, np.float32)
+        numbers = carray(pointers[2], sizes[LISTED], np.float32)
+        lines = carray(pointers[3], (_up(in_size, 4), out_size), np.float32)
+        vectors = carray(pointers[4], (number, in_size), np.float32)
+        bits = carray(pointers[4], (number, in_size), np.int32)
+        out = carray(pointers[5], (number, out_size), np.float32)
+        levels = np.zeros((VECTORS, len(lines)), np.float32)
+        sums = np.empty((VECTORS, out_size), np.float32)
+        peaks = np.empty(VECTORS, np.int32)
+        into, out_of = np.empty(VECTORS, np.float32), np.empty(VECTORS, np.float32)
+        factor = np.empty(max(in_size, out_size), np.float32)
+        first = take(sizes) * VECTORS
+        while first < number:
+            count = min(VECTORS, number - first)
+            for i in range(count):
+                peaks[i] = _largest_bits(bits[first + i])
+            _factors(peaks.view(np.float32)[:count], sizes, constants, into, out_of)
+            for i in range(count):
+                factor[:in_size] = into[i]
+                _to_levels(vectors[first + i], factor, sizes, constants, levels[i])
+            _multiply(levels[: _up(count, 2)], lines, sums, out_size)
+            for i in range(count):
+                factor[:out_size] = out_of[i]
+                own = _stretch(numbers, sizes[PLACE] + (first + i) * out_size, out_size)
+                _from_levels(sums[i], own, factor, sizes, constants, out[first + i])
+            first = take(sizes) * VECTORS
+
+    return part
+
+
+@cache
+def _patches_part() -> Any:
+    @compiled(cfunc, PART)
+    def part(pointers):
+        sizes = carray(pointers[0], OWN + 13, np.int64)
+        number, channels, height, width = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2], sizes[OWN + 3]
+        window = sizes[OWN + 4 : OWN + 10]
+        out_size, rows, columns = sizes[OWN + 10], sizes[OWN + 11], sizes[OWN + 12]
+        entries, pitch = _up(channels * window[0] * window[1], 4), _pitch(window, width, columns)
+        constants = carray(pointers[1], 5, np.float32)
+        numbers = carray(pointers[2], sizes[LISTED], np.float32)
+        lines = carray(pointers[3], (_up(out_size, 2), entries), np.float32)
+        images = carray(pointers[4], (number, channels, height * width), np.float32)
+        out = carray(pointers[5], (number, out_size, rows * columns), np.float32)
+        at_a_time = min(rows, max(1, POSITIONS // pitch))
+        levels = np.zeros((entries, at_a_time * pitch), np.float32)
+        sums = np.empty((_up(out_size, 2), at_a_time * pitch), np.float32)
+        by_pixel = np.empty((height, width), np.float32)
+        by_row = np.empty((height, columns), np.float32)
+        peaks = np.zeros((rows, pitch), np.float32)
+        into, out_of = np.empty(rows * pitch, np.float32), np.empty(rows * pitch, np.float32)
+        image = take(sizes)
+        while image < number:
+            _largest_in_column(images[image], by_pixel.ravel())
+            _largest_in_window(by_pixel, window, by_row, peaks[:, :columns])
+            _factors(peaks.ravel(), sizes, constants, into, out_of)
+            for row in range(0, rows, at_a_time):
+                n = (min(at_a_time, rows - row) - 1) * pitch + columns
+                _patch_levels(
+                    *(images[image], width, window, row, columns, into[row * pitch :], n),
+                    *(sizes, constants, levels),
+                )
+                _multiply(lines, levels, sums, n)
+                _outputs(
+                    *(sums, n, pitch, columns, out_of[row * pitch :], numbers),
+                    *(sizes[PLACE] + image * out.shape[1] * out.shape[2], row * columns),
+                    *(sizes, constants, out[image]),
+                )
+            image = take(sizes)
+
+    return part
+
+
+@cache
+def _patches_back_part() -> Any:
+    @compiled(cfunc, PART)
+    def part(pointers):
+        sizes = carray(pointers[0], OWN + 13, np.int64)
+        number, channels, height, width = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2], sizes[OWN + 3]
+        window = sizes[OWN + 4 : OWN + 10]
+        out_size, rows, columns = sizes[OWN + 10], sizes[OWN + 11], sizes[OWN + 12]
+        entries, pitch = channels * window[0] * window[1], _pitch(window, width, columns)
+        constants = carray(pointers[1], 5, np.float32)
+        numbers = carray(pointers[2], sizes[LISTED], np.float32)
+        lines = carray(pointers[3], (_up(entries, 4), _up(out_size, 4)), np.float32)
+        gradients = carray(pointers[4], (number, out_size, rows * columns), np.float32)
+        padded = carray(pointers[5], (number, channels * height * width), np.float32)
+        levels = np.zeros((_up(out_size, 4), rows * pitch), np.float32)
+        n = (rows - 1) * pitch + columns
+        sums = np.empty((4, n), np.float32)
+        largest = np.empty(rows * columns, np.float32)
+        peaks = np.zeros((rows, pitch), np.float32)
+        into, out_of = np.empty((rows, pitch), np.float32), np.empty((rows, pitch), np.float32)
+        image = take(sizes)
+        while image < number:
+            _largest_in_column(gradients[image], largest)
+            peaks[:, :columns] = largest.reshape(rows, columns)
+            _factors(peaks.ravel(), sizes, constants, into.ravel(), out_of.ravel())
+            out_of[:, columns:] = 0  # between the rows nothing is read, not even noise
+            _gradient_levels(gradients[image], into, columns, sizes, constants, levels)
+            for entry in range(0, entries, 4):
+                _multiply(lines[entry : entry + 4], levels, sums, n)
+                for k in range(entry, min(entry + 4, entries)):
+                    own = _stretch(numbers, sizes[PLACE] + (image * entries + k) * n, n)
+                    _add_entry(
+                        *(sums[k - entry], own, out_of.ravel(), k, window, columns),
+                        *(sizes, constants, padded[image], height, width),
+                    )
+            image = take(sizes)
+
+    return part
+
+
+@compiled(njit)
+def _up(size, step):
+    """The multiple of `step` from `size` on."""
+    return size + -size % step
+
+
+@compiled(njit)
+def _pitch(window, width, columns):
+    """Distance of rows of positions: that of the pixels, so that all rows are one loop.
+
+    With a stride pixels and positions do not lie alike, and the rows follow each other.
+    """
+    return width if window[2] == 1 and window[3] == 1 else columns
+
+
+@compiled(njit)
+def _stretch(numbers, place, n):
+    """`n` of the listed numbers from a place on, which starts again behind the end."""
+    start = place % (numbers.size - n)
+    return numbers[start : start + n]
+
+
+@compiled(njit)
+def _largest_bits(bits):
+    """Bits of the largest size in a vector: sizes of floats are ordered as their bits are."""
+    largest = np.int32(0)
+    for k in range(bits.size):
+        size = bits[k] & np.int32(0x7FFFFFFF)
+        largest = size if size > largest else largest
+    return largest
+
+
+@compiled(njit)
+def _largest_in_column(values, peaks):
+    """Largest size in each column of `values` (rows x columns)."""
+    peaks[:] = 0
+    for i in range(values.shape[0]):
+        row = values[i]
+        for j in range(peaks.size):
+            size = abs(row[j])
+            peaks[j] = size if size > peaks[j] else peaks[j]
+
+
+@compiled(njit)
+def _largest_in_window(by_pixel, window, by_row, peaks):
+    """Largest entry in the window at each of its positions; `by_row` is room to work in."""
+    kernel, stride, dilation = window[0:2], window[2:4], window[4:6]
+    for y in range(by_row.shape[0]):
+        row, source = by_row[y], by_pixel[y]
+        row[:] = 0
+        for k in range(kernel[1]):
+            shifted = source[k * dilation[1] :]
+            for j in range(row.size):
+                value = shifted[j * stride[1]]
+                row[j] = value if value > row[j] else row[j]
+    for i in range(peaks.shape[0]):
+        row = peaks[i]
+        row[:] = 0
+        for k in range(kernel[0]):
+            source = by_row[i * stride[0] + k * dilation[0]]
+            for j in range(row.size):
+                row[j] = source[j] if source[j] > row[j] else row[j]
+
+
+@compiled(njit)
+def _factors(peaks, sizes, constants, into, out_of):
+    """Factors into DAC levels and out of ADC levels; a vector of zeros is read as zeros."""
+    zero, one = np.float32(0), np.float32(1)
+    for j in range(peaks.size):
+        peak = peaks[j] if sizes[MANAGED] else one
+        out_of[j] = constants[ADC_UNIT] * peak
+        into[j] = one / (constants[DAC_UNIT] * (one if peak == zero else peak))
+
+
+@compiled(njit)
+def _level(value, rounds, bound):
+    """`value`, rounded where asked for and clipped at `bound`."""
+    value = nearest(value) if rounds else value
+    value = -bound if value < -bound else value
+    return bound if value > bound else value
+
+
+@compiled(njit)
+def _to_levels(values, into, sizes, constants, levels):
+    """DAC levels of `values`; `into` and `levels` may be longer."""
+    rounds, bound = sizes[ROUNDS_INPUT], constants[INPUT_BOUND]
+    for j in range(values.size):
+        levels[j] = _level(values[j] * into[j], rounds, bound)
+
+
+@compiled(njit)
+def _from_levels(sums, numbers, out_of, sizes, constants, out):
+    """Noise and ADC on `sums`, which are levels, and back into values; `out` says how many."""
+    rounds, bound, noise = sizes[ROUNDS_OUTPUT], constants[OUTPUT_BOUND], constants[NOISE]
+    for j in range(out.size):
+        out[j] = _level(sums[j] + noise * numbers[j], rounds, bound) * out_of[j]
+
+
+@compiled(njit)
+def _patch_levels(image, width, window, first_row, columns, into, n, sizes, constants, levels):
+    """DAC levels of the patches of a few rows of positions, one entry of the kernel a line."""
+    rounds, bound = sizes[ROUNDS_INPUT], constants[INPUT_BOUND]
+    stride, step, entry = window[2], window[3], 0
+    for c in range(image.shape[0]):
+        channel = image[c]
+        for k in range(window[0]):
+            start = (first_row * stride + k * window[4]) * width
+            for m in range(window[1]):
+                source, line = channel[start + m * window[5] :], levels[entry]
+                if stride == 1 and step == 1:
+                    for j in range(n):
+                        line[j] = _level(source[j] * into[j], rounds, bound)
+                else:
+                    for i in range(n // columns):
+                        for j in range(columns):
+                            value = source[i * stride * width + j * step] * into[i * columns + j]
+                            line[i * columns + j] = _level(value, rounds, bound)
+                entry += 1
+
+
+@compiled(njit)
+def _outputs(sums, n, pitch, columns, out_of, numbers, place, first, sizes, constants, out):
+    """Noise and ADC on `sums` (out x positions), written to `out` from position `first` on."""
+    rounds, bound, noise = sizes[ROUNDS_OUTPUT], constants[OUTPUT_BOUND], constants[NOISE]
+    for o in range(out.shape[0]):
+        count = (n - columns) // pitch + 1
+        own = _stretch(numbers, place + o * out.shape[1] + first, count * columns)
+        for i in range(count):
+            values, scale = sums[o, i * pitch :], out_of[i * pitch :]
+            random, target = own[i * columns :], out[o, first + i * columns :]
+            for j in range(columns):
+                target[j] = _level(values[j] + noise * random[j], rounds, bound) * scale[j]
+
+
+@compiled(njit)
+def _gradient_levels(gradients, into, columns, sizes, constants, levels):
+    """DAC levels of gradients (out x positions), in rows as far apart as those of `into`."""
+    rounds, bound = sizes[ROUNDS_INPUT], constants[INPUT_BOUND]
+    rows, pitch = into.shape
+    for o in range(gradients.shape[0]):
+        source, line = gradients[o], levels[o]
+        for i in range(rows):
+            values, own, target = source[i * columns :], into[i], line[i * pitch :]
+            for j in range(columns):
+                target[j] = _level(values[j] * own[j], rounds, bound)
+
+
+@compiled(njit)
+def _add_entry(
+    sums, numbers, out_of, entry, window, columns, sizes, constants, image, height, width
+):
+    """Noise and ADC on what one entry of the kernel gives; added to the pixels that it sees."""
+    rounds, bound, noise = sizes[ROUNDS_OUTPUT], constants[OUTPUT_BOUND], constants[NOISE]
+    size, stride, step = window[0] * window[1], window[2], window[3]
+    y, x = entry % size // window[1] * window[4], entry % window[1] * window[5]
+    target = image[(entry // size * height + y) * width + x :]
+    if stride == 1 and step == 1:
+        for j in range(numbers.size):
+            target[j] += _level(sums[j] + noise * numbers[j], rounds, bound) * out_of[j]
+        return
+    for start in range(0, numbers.size, columns):
+        row = target[start // columns * stride * width :]
+        values, random, scale = sums[start:], numbers[start:], out_of[start:]
+        for j in range(columns):
+            row[j * step] += _level(values[j] + noise * random[j], rounds, bound) * scale[j]
+
+
+@compiled(njit)
+def _multiply(a, b, out, n):
+    """out[:, :n] = a @ b[:, :n], for an `a` with rows in twos and columns in fours.
+
+    Four rows by four columns fill the registers of a core.
+    """
+    fours = a.shape[0] - a.shape[0] % 4
+    for i in range(0, fours, 4):
+        o0, o1, o2, o3 = out[i], out[i + 1], out[i + 2], out[i + 3]
+        for j in range(n):
+            o0[j] = o1[j] = o2[j] = o3[j] = 0
+        for k in range(0, a.shape[1], 4):
+            a00, a01, a02, a03 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
+            a10, a11, a12, a13 = a[i + 1, k], a[i + 1, k + 1], a[i + 1, k + 2], a[i + 1, k + 3]
+            a20, a21, a22, a23 = a[i + 2, k], a[i + 2, k + 1], a[i + 2, k + 2], a[i + 2, k + 3]
+            a30, a31, a32, a33 = a[i + 3, k], a[i + 3, k + 1], a[i + 3, k + 2], a[i + 3, k + 3]
+            b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
+            for j in range(n):
+                x0, x1, x2, x3 = b0[j], b1[j], b2[j], b3[j]
+                o0[j] += a00 * x0 + a01 * x1 + a02 * x2 + a03 * x3
+                o1[j] += a10 * x0 + a11 * x1 + a12 * x2 + a13 * x3
+                o2[j] += a20 * x0 + a21 * x1 + a22 * x2 + a23 * x3
+                o3[j] += a30 * x0 + a31 * x1 + a32 * x2 + a33 * x3
+    for i in range(fours, a.shape[0], 2):
+        o0, o1 = out[i], out[i + 1]
+        for j in range(n):
+            o0[j] = o1[j] = 0
+        for k in range(0, a.shape[1], 4):
+            a00, a01, a02, a03 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
+            a10, a11, a12, a13 = a[i + 1, k], a[i + 1, k + 1], a[i + 1, k + 2], a[i + 1, k + 3]
+            b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
+            for j in range(n):
+                x0, x1, x2, x3 = b0[j], b1[j], b2[j], b3[j]
+                o0[j] += a00 * x0 + a01 * x1 + a02 * x2 + a03 * x3
+                o1[j] += a10 * x0 + a11 * x1 + a12 * x2 + a13 * x3
