@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from crossbar.choices import check_choice
 
@@ -69,8 +70,14 @@ class PaperCNN(nn.Module):
         self.classifier = nn.Sequential(*linear, nn.BatchNorm1d(last), nn.Linear(last, n_classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        images = images.expand(-1, self.in_channels, -1, -1)
-        return self.classifier(self.features(images).flatten(1))
+        norm, conv, *others = self.features
+        if images.shape[1] == 1 and can_fold(norm, conv, images):
+            features = folded_block(norm, conv, images)
+        else:
+            features = conv(norm(images.expand(-1, self.in_channels, -1, -1)))
+        for module in others:
+            features = module(features)
+        return self.classifier(features.flatten(1))
 
 
 class MLP(nn.Module):
@@ -143,6 +150,43 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.body(x) + self.shortcut(x))
+
+
+def can_fold(norm: nn.Module, conv: nn.Module, images: Tensor) -> bool:
+    """Whether `folded_block` computes what `conv(norm(images))` does, gradients included."""
+    return (
+        type(norm) is nn.BatchNorm2d
+        and type(conv) is nn.Conv2d
+        and norm.momentum is not None
+        and norm.affine
+        and conv.groups == 1
+        and set(conv.padding) == {0}
+        and not images.requires_grad
+    )
+
+
+def folded_block(norm: nn.BatchNorm2d, conv: nn.Conv2d, images: Tensor) -> Tensor:
+    """`conv(norm(images))` for grey images (n x 1 x rows x columns) that every channel sees.
+
+    The norm's factors and the sum over equal channels are put into the kernels: one channel is
+    read instead of all, and no gradient at the images is computed for the sake of the factors.
+    """
+    if norm.training or norm.running_mean is None or norm.running_var is None:
+        mean, var = images.new_zeros(1), images.new_zeros(1)
+        images = functional.batch_norm(images, mean, var, None, None, True, 1.0, norm.eps)
+        shift, gain = norm.bias, norm.weight
+        if norm.training and norm.running_mean is not None and norm.running_var is not None:
+            norm.running_mean.lerp_(mean, norm.momentum)
+            norm.running_var.lerp_(var, norm.momentum)
+            norm.num_batches_tracked.add_(1)
+    else:
+        gain = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        shift = norm.bias - gain * norm.running_mean
+    kernels = (conv.weight * gain[:, None, None]).sum(1, keepdim=True)
+    bias = torch.mv(conv.weight.sum((2, 3)), shift)
+    if conv.bias is not None:
+        bias = bias + conv.bias
+    return functional.conv2d(images, kernels, bias, conv.stride, 0, conv.dilation)
 
 
 MODELS = {"paper_cnn": PaperCNN, "mlp": MLP, "residual_cnn": ResidualCNN}
