@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 VECTORS = 8
 """Vectors in a unit of work: a few microseconds of it."""
 
-POSITIONS = 96
+POSITIONS = 128
 """Positions of a window that are read at a time, as near as whole rows come to it."""
+
+PRODUCTS = 3072
+"""Products at entries of the kernel and positions that exist at a time: 12 kB."""
 
 # Places in the sizes that every part gets, behind the counter; its own follow from OWN on.
 PLACE, LISTED, MANAGED, ROUNDS_INPUT, ROUNDS_OUTPUT, OWN = range(1, 7)
@@ -43,7 +46,7 @@ def read_vectors(
     """weight (m x n) times each of `vectors` (b x n), b x m."""
     number, (out_size, in_size) = len(vectors), weight.shape
     vectors, out = vectors.contiguous(), vectors.new_empty(number, out_size)
-    lines = _padded((weight * converters.gain).t(), rows=4)
+    lines = _padded((weight * converters.gain).t(), rows=2)
     sizes = (number, in_size, out_size)
     _read(_vectors_part, -(-number // VECTORS), sizes, converters, stream, lines, vectors, out)
     return out
@@ -57,7 +60,7 @@ def read_patches(
     padded: images with the zeros around them that the window reads, contiguous.
     """
     out = padded.new_empty(len(padded), len(weight), *window.positions(padded.shape))
-    lines = _padded(weight * converters.gain, rows=2, columns=4)
+    lines = _padded(weight * converters.gain, rows=2, columns=2)
     sizes = (*padded.shape, *window.sizes, *out.shape[1:])
     _read(_patches_part, len(padded), sizes, converters, stream, lines, padded, out)
     return out
@@ -73,7 +76,7 @@ def read_patches_back(
 ) -> Tensor:
     """Gradients at padded images of `padded_shape` for gradients at the output images."""
     gradients, padded = gradients.contiguous(), gradients.new_zeros(padded_shape)
-    lines = _padded((weight * converters.gain).t(), rows=4, columns=4)
+    lines = _padded((weight * converters.gain).t(), rows=2, columns=2)
     sizes = (*padded_shape, *window.sizes, *gradients.shape[1:])
     _read(_patches_back_part, len(padded), sizes, converters, stream, lines, gradients, padded)
     return padded
@@ -121,7 +124,7 @@ def _vectors_part() -> Any:
         number, in_size, out_size = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2]
         constants = carray(pointers[1], 5, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
-        lines = carray(pointers[3], (_up(in_size, 4), out_size), np.float32)
+        lines = carray(pointers[3], (_up(in_size, 2), out_size), np.float32)
         vectors = carray(pointers[4], (number, in_size), np.float32)
         bits = carray(pointers[4], (number, in_size), np.int32)
         out = carray(pointers[5], (number, out_size), np.float32)
@@ -157,7 +160,7 @@ def _patches_part() -> Any:
         number, channels, height, width = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2], sizes[OWN + 3]
         window = sizes[OWN + 4 : OWN + 10]
         out_size, rows, columns = sizes[OWN + 10], sizes[OWN + 11], sizes[OWN + 12]
-        entries, pitch = _up(channels * window[0] * window[1], 4), _pitch(window, width, columns)
+        entries, pitch = _up(channels * window[0] * window[1], 2), _pitch(window, width, columns)
         constants = carray(pointers[1], 5, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
         lines = carray(pointers[3], (_up(out_size, 2), entries), np.float32)
@@ -203,12 +206,13 @@ def _patches_back_part() -> Any:
         entries, pitch = channels * window[0] * window[1], _pitch(window, width, columns)
         constants = carray(pointers[1], 5, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
-        lines = carray(pointers[3], (_up(entries, 4), _up(out_size, 4)), np.float32)
+        lines = carray(pointers[3], (_up(entries, 2), _up(out_size, 2)), np.float32)
         gradients = carray(pointers[4], (number, out_size, rows * columns), np.float32)
         padded = carray(pointers[5], (number, channels * height * width), np.float32)
-        levels = np.zeros((_up(out_size, 4), rows * pitch), np.float32)
+        levels = np.zeros((_up(out_size, 2), rows * pitch), np.float32)
         n = (rows - 1) * pitch + columns
-        sums = np.empty((4, n), np.float32)
+        at_a_time = 4 * max(1, PRODUCTS // (4 * n))
+        sums = np.empty((at_a_time, n), np.float32)
         largest = np.empty(rows * columns, np.float32)
         peaks = np.zeros((rows, pitch), np.float32)
         into, out_of = np.empty((rows, pitch), np.float32), np.empty((rows, pitch), np.float32)
@@ -219,14 +223,14 @@ def _patches_back_part() -> Any:
             _factors(peaks.ravel(), sizes, constants, into.ravel(), out_of.ravel())
             out_of[:, columns:] = 0  # between the rows nothing is read, not even noise
             _gradient_levels(gradients[image], into, columns, sizes, constants, levels)
-            for entry in range(0, entries, 4):
-                _multiply(lines[entry : entry + 4], levels, sums, n)
-                for k in range(entry, min(entry + 4, entries)):
-                    own = _stretch(numbers, sizes[PLACE] + (image * entries + k) * n, n)
-                    _add_entry(
-                        *(sums[k - entry], own, out_of.ravel(), k, window, columns),
-                        *(sizes, constants, padded[image], height, width),
-                    )
+            for entry in range(0, entries, at_a_time):
+                block = lines[entry : entry + at_a_time]
+                _multiply(block, levels, sums, n)
+                _add_entries(
+                    *(sums, min(at_a_time, entries - entry), n, out_of.ravel(), numbers),
+                    *(sizes[PLACE] + (image * entries + entry) * n, entry, window, columns),
+                    *(sizes, constants, padded[image], height, width),
+                )
             image = take(sizes)
 
     return part
@@ -380,37 +384,55 @@ def _gradient_levels(gradients, into, columns, sizes, constants, levels):
 
 
 @compiled(njit)
-def _add_entry(
-    sums, numbers, out_of, entry, window, columns, sizes, constants, image, height, width
+def _add_entries(
+    sums,
+    count,
+    n,
+    out_of,
+    numbers,
+    place,
+    entry,
+    window,
+    columns,
+    sizes,
+    constants,
+    image,
+    height,
+    width,
 ):
-    """Noise and ADC on what one entry of the kernel gives; added to the pixels that it sees."""
+    """Noise and ADC on the products of `count` entries of the kernel from `entry` on.
+
+    Each is added to the pixels that it sees, `image` (channels * rows * columns).
+    """
     rounds, bound, noise = sizes[ROUNDS_OUTPUT], constants[OUTPUT_BOUND], constants[NOISE]
     size, stride, step = window[0] * window[1], window[2], window[3]
-    y, x = entry % size // window[1] * window[4], entry % window[1] * window[5]
-    target = image[(entry // size * height + y) * width + x :]
-    if stride == 1 and step == 1:
-        for j in range(numbers.size):
-            target[j] += _level(sums[j] + noise * numbers[j], rounds, bound) * out_of[j]
-        return
-    for start in range(0, numbers.size, columns):
-        row = target[start // columns * stride * width :]
-        values, random, scale = sums[start:], numbers[start:], out_of[start:]
-        for j in range(columns):
-            row[j * step] += _level(values[j] + noise * random[j], rounds, bound) * scale[j]
+    for k in range(count):
+        y = (entry + k) % size // window[1] * window[4]
+        x = (entry + k) % window[1] * window[5]
+        target = image[((entry + k) // size * height + y) * width + x :]
+        values, random = sums[k], _stretch(numbers, place + k * n, n)
+        if stride == 1 and step == 1:
+            for j in range(n):
+                target[j] += _level(values[j] + noise * random[j], rounds, bound) * out_of[j]
+            continue
+        for i in range(n // columns):
+            for j in range(columns):
+                p, q = i * columns + j, i * stride * width + j * step
+                target[q] += _level(values[p] + noise * random[p], rounds, bound) * out_of[p]
 
 
 @compiled(njit)
 def _multiply(a, b, out, n):
-    """out[:, :n] = a @ b[:, :n], for an `a` with rows in twos and columns in fours.
+    """out[:, :n] = a @ b[:, :n], for an `a` with rows and columns in twos.
 
     Four rows by four columns fill the registers of a core.
     """
-    fours = a.shape[0] - a.shape[0] % 4
-    for i in range(0, fours, 4):
+    rows, columns = a.shape[0] - a.shape[0] % 4, a.shape[1] - a.shape[1] % 4
+    for i in range(0, rows, 4):
         o0, o1, o2, o3 = out[i], out[i + 1], out[i + 2], out[i + 3]
         for j in range(n):
             o0[j] = o1[j] = o2[j] = o3[j] = 0
-        for k in range(0, a.shape[1], 4):
+        for k in range(0, columns, 4):
             a00, a01, a02, a03 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
             a10, a11, a12, a13 = a[i + 1, k], a[i + 1, k + 1], a[i + 1, k + 2], a[i + 1, k + 3]
             a20, a21, a22, a23 = a[i + 2, k], a[i + 2, k + 1], a[i + 2, k + 2], a[i + 2, k + 3]
@@ -422,11 +444,21 @@ def _multiply(a, b, out, n):
                 o1[j] += a10 * x0 + a11 * x1 + a12 * x2 + a13 * x3
                 o2[j] += a20 * x0 + a21 * x1 + a22 * x2 + a23 * x3
                 o3[j] += a30 * x0 + a31 * x1 + a32 * x2 + a33 * x3
-    for i in range(fours, a.shape[0], 2):
+        if columns < a.shape[1]:
+            a00, a01, a10, a11 = a[i, -2], a[i, -1], a[i + 1, -2], a[i + 1, -1]
+            a20, a21, a30, a31 = a[i + 2, -2], a[i + 2, -1], a[i + 3, -2], a[i + 3, -1]
+            b0, b1 = b[columns], b[columns + 1]
+            for j in range(n):
+                x0, x1 = b0[j], b1[j]
+                o0[j] += a00 * x0 + a01 * x1
+                o1[j] += a10 * x0 + a11 * x1
+                o2[j] += a20 * x0 + a21 * x1
+                o3[j] += a30 * x0 + a31 * x1
+    for i in range(rows, a.shape[0], 2):
         o0, o1 = out[i], out[i + 1]
         for j in range(n):
             o0[j] = o1[j] = 0
-        for k in range(0, a.shape[1], 4):
+        for k in range(0, columns, 4):
             a00, a01, a02, a03 = a[i, k], a[i, k + 1], a[i, k + 2], a[i, k + 3]
             a10, a11, a12, a13 = a[i + 1, k], a[i + 1, k + 1], a[i + 1, k + 2], a[i + 1, k + 3]
             b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
@@ -434,3 +466,9 @@ def _multiply(a, b, out, n):
                 x0, x1, x2, x3 = b0[j], b1[j], b2[j], b3[j]
                 o0[j] += a00 * x0 + a01 * x1 + a02 * x2 + a03 * x3
                 o1[j] += a10 * x0 + a11 * x1 + a12 * x2 + a13 * x3
+        if columns < a.shape[1]:
+            a00, a01, a10, a11 = a[i, -2], a[i, -1], a[i + 1, -2], a[i + 1, -1]
+            b0, b1 = b[columns], b[columns + 1]
+            for j in range(n):
+                o0[j] += a00 * b0[j] + a01 * b1[j]
+                o1[j] += a10 * b0[j] + a11 * b1[j]
