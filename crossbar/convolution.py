@@ -80,11 +80,19 @@ class Window:
 
 
 def convolve(
-    weight: Tensor, images: Tensor, window: Window, converters: Converters, stream: RandomStream
+    weight: Tensor,
+    images: Tensor,
+    window: Window,
+    converters: Converters,
+    stream: RandomStream,
+    gain: Tensor,
 ) -> Tensor:
-    """Output images of a crossbar with `weight` (out x channels*kernel), as `crossbar_product`."""
+    """Output images of a crossbar with `weight` (out x channels*kernel), as `crossbar_product`.
+
+    `gain` (one element): digital factor on the output.
+    """
     if converters.perfect:
-        kernels = weight.view(len(weight), -1, *window.kernel)
+        kernels = (weight * gain).view(len(weight), -1, *window.kernel)
         return functional.conv2d(
             images, kernels, None, window.stride, window.padding, window.dilation
         )
@@ -92,11 +100,12 @@ def convolve(
     if has_cpu_kernels(weight, padded):
         from crossbar.kernels.reads_cpu import read_patches
 
-        return read_patches(weight, padded, window, converters, stream)
+        return read_patches(weight, padded, window, converters, stream, gain.item())
     into, out_of = converters.scale(window.largest(padded.abs().amax(1, keepdim=True)))
     levels = converters.dac_(window.patches(padded) * into[:, :, None, None])
     output = torch.matmul(weight * converters.gain, levels.flatten(4).flatten(1, 3))
-    return converters.adc_(output.view(len(images), len(weight), *into.shape[2:]), stream) * out_of
+    output = output.view(len(images), len(weight), *into.shape[2:])
+    return converters.adc_(output, stream) * (out_of * gain)
 
 
 def convolve_back(
@@ -106,10 +115,14 @@ def convolve_back(
     window: Window,
     converters: Converters,
     stream: RandomStream,
+    gain: Tensor,
 ) -> Tensor:
-    """Gradients at the input images for gradients at the output images (n x out x h x w)."""
+    """Gradients at the input images for gradients at the output images (n x out x h x w).
+
+    `gain`: the factor of the forward pass.
+    """
     if converters.perfect:
-        kernels = weight.view(len(weight), -1, *window.kernel)
+        kernels = (weight * gain).view(len(weight), -1, *window.kernel)
         return conv2d_input(
             images_shape, kernels, gradients, window.stride, window.padding, window.dilation
         )
@@ -118,13 +131,14 @@ def convolve_back(
     if has_cpu_kernels(weight, gradients):
         from crossbar.kernels.reads_cpu import read_patches_back
 
-        padded = read_patches_back(weight, gradients, padded_shape, window, converters, stream)
+        settings = window, converters, stream, gain.item()
+        padded = read_patches_back(weight, gradients, padded_shape, *settings)
     else:
         into, out_of = converters.scale(gradients.abs().amax(1, keepdim=True))
         levels = converters.dac_(gradients * into).flatten(2)
         output = torch.matmul((weight * converters.gain).t(), levels)
         padded = gradients.new_zeros(padded_shape)
-        _add_patches_(window.patches(padded), converters.adc_(output, stream), out_of)
+        _add_patches_(window.patches(padded), converters.adc_(output, stream), out_of * gain)
     return padded[:, :, rows : rows + height, columns : columns + width]
 
 

@@ -8,6 +8,7 @@ n x 1 x 28 x 28; networks with `in_channels` 3 see the grey image three times.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +73,7 @@ class PaperCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         norm, conv, *others = self.features
         if images.shape[1] == 1 and can_fold(norm, conv, images):
-            features = folded_block(norm, conv, images)
+            features = folded_block(cast(nn.BatchNorm2d, norm), cast(nn.Conv2d, conv), images)
         else:
             features = conv(norm(images.expand(-1, self.in_channels, -1, -1)))
         for module in others:
@@ -171,17 +172,19 @@ def folded_block(norm: nn.BatchNorm2d, conv: nn.Conv2d, images: Tensor) -> Tenso
     The norm's factors and the sum over equal channels are put into the kernels: one channel is
     read instead of all, and no gradient at the images is computed for the sake of the factors.
     """
-    if norm.training or norm.running_mean is None or norm.running_var is None:
-        mean, var = images.new_zeros(1), images.new_zeros(1)
-        images = functional.batch_norm(images, mean, var, None, None, True, 1.0, norm.eps)
-        shift, gain = norm.bias, norm.weight
-        if norm.training and norm.running_mean is not None and norm.running_var is not None:
-            norm.running_mean.lerp_(mean, norm.momentum)
-            norm.running_var.lerp_(var, norm.momentum)
-            norm.num_batches_tracked.add_(1)
+    gain: Tensor = norm.weight
+    shift: Tensor = norm.bias
+    mean, var, seen = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    if norm.training or mean is None or var is None:
+        own_mean, own_var = images.new_zeros(1), images.new_zeros(1)
+        images = functional.batch_norm(images, own_mean, own_var, None, None, True, 1.0, norm.eps)
+        if norm.training and mean is not None and var is not None and seen is not None:
+            mean.lerp_(own_mean, norm.momentum or 0.0)
+            var.lerp_(own_var, norm.momentum or 0.0)
+            seen.add_(1)
     else:
-        gain = norm.weight * (norm.running_var + norm.eps).rsqrt()
-        shift = norm.bias - gain * norm.running_mean
+        gain = gain * (var + norm.eps).rsqrt()
+        shift = shift - gain * mean
     kernels = (conv.weight * gain[:, None, None]).sum(1, keepdim=True)
     bias = torch.mv(conv.weight.sum((2, 3)), shift)
     if conv.bias is not None:

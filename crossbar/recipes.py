@@ -62,17 +62,19 @@ class PulseUpdate(_PrintableMixin):
 class Minibatch:
     """Inputs x (... x in) and gradients d at the outputs (... x out) of all images.
 
-    With a `window` both are images (n x channels x rows x columns) of a convolution.
+    With a `window` both are images (n x channels x rows x columns) of a convolution, and the
+    gradients are `gain` times d.
     """
 
     x: Tensor
     d: Tensor
     window: Window | None = None
+    gain: Tensor = torch.ones(())
 
     def gradient(self) -> Tensor:
         """d^T x summed over images and positions, out x in."""
         if self.window:
-            return weight_gradient(self.x, self.d, self.window)
+            return weight_gradient(self.x, self.d, self.window).mul_(self.gain)
         if self.x.dim() == 3:
             return torch.bmm(self.d.transpose(1, 2), self.x).sum(0)
         return _rows(self.d).t() @ _rows(self.x)
@@ -84,7 +86,7 @@ class Minibatch:
         """
         for x, d in zip(self.x.chunk(number), self.d.chunk(number), strict=True):
             if self.window:
-                yield unfold(x, self.window), d.flatten(2)
+                yield unfold(x, self.window), d.flatten(2) * self.gain
             else:
                 yield _rows(x).t()[None], _rows(d).t()[None]
 

@@ -110,20 +110,28 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         self.recipe.update(Minibatch(x_input, d_input), self.learning_rate)
 
     @torch.no_grad()
-    def forward_images(self, images: Tensor, window: Window) -> Tensor:
-        """Output images of a convolution, n x out x rows x columns."""
-        return convolve(self.recipe.array.weight, images, window, self._forward, self.stream)
+    def forward_images(self, images: Tensor, window: Window, gain: Tensor) -> Tensor:
+        """Output images of a convolution, n x out x rows x columns, times `gain`."""
+        return convolve(self.recipe.array.weight, images, window, self._forward, self.stream, gain)
 
     @torch.no_grad()
-    def backward_images(self, gradients: Tensor, shape: torch.Size, window: Window) -> Tensor:
+    def backward_images(
+        self, gradients: Tensor, shape: torch.Size, window: Window, gain: Tensor
+    ) -> Tensor:
         """Gradients at images of `shape` for gradients at the output images."""
         weight = self.recipe.array.weight
-        return convolve_back(weight, gradients, shape, window, self._backward, self.stream)
+        return convolve_back(weight, gradients, shape, window, self._backward, self.stream, gain)
 
     @torch.no_grad()
-    def update_images(self, images: Tensor, gradients: Tensor, window: Window) -> None:
-        """Fire the pulses of a minibatch of a convolution."""
-        self.recipe.update(Minibatch(images, gradients, window), self.learning_rate)
+    def update_images(
+        self, images: Tensor, gradients: Tensor, window: Window, gain: Tensor
+    ) -> None:
+        """Fire the pulses of a minibatch of a convolution, for `gain` times the gradients."""
+        self.recipe.update(Minibatch(images, gradients, window, gain), self.learning_rate)
+
+    def is_linear(self) -> bool:
+        """Whether gradients that are twice as large come out twice as large."""
+        return self._backward.perfect or self._backward.managed
 
     def get_weights(self, as_ref: bool = False) -> Tensor:
         """Copy of the weights on the CPU, out x in; `as_ref` gives the tile's own tensor."""
@@ -203,24 +211,39 @@ class MemristorTile(CustomTile):
     def joint_forward(self, x_input: Tensor, is_test: bool = False, ctx: Any = None) -> Tensor:
         if self.window is None:
             return super().joint_forward(x_input, is_test, ctx)
-        images = self.pre_forward(x_input, 1, is_test, ctx)
-        return self.post_forward(self.tile.forward_images(images, self.window), 1, is_test, ctx)
+        return self.tile.forward_images(x_input, self.window, self._gain())
 
     def backward(self, d_input: Tensor, ctx: Any = None) -> Tensor | None:
         if ctx is not None and not ctx.needs_input_grad[INPUT]:
             return None  # the images of the first layer: a read that nobody asks for is not made
         if self.window is None:
             return super().backward(d_input, ctx)
-        gradients, shape = self.pre_backward(d_input, 1, ctx), ctx.saved_analog_tensors[0].shape
-        output = self.tile.backward_images(gradients, shape, self.window)
-        return self.post_backward(output, 1, ctx)
+        shape = ctx.saved_analog_tensors[0].shape
+        return self.tile.backward_images(d_input, shape, self.window, self._gain())
 
     def update(self, x_input: Tensor, d_input: Tensor) -> None:
         if self.window is None:
             super().update(x_input, d_input)
         else:
-            images, gradients = self.pre_update(x_input, 1, d_input, 1)
-            self.tile.update_images(images, gradients, self.window)
+            gain = 1 / (self._gain() * self.mapping_lr_scale)
+            self.tile.update_images(x_input, d_input, self.window, gain)
+
+    def takes_images(self) -> bool:
+        """Whether all that aihwkit does before and behind a read comes to one factor."""
+        scales = self.mapping_scales
+        one_factor = scales is None or scales.numel() == 1
+        return (
+            one_factor
+            and self.tile.is_linear()
+            and self.input_range is None
+            and not self.handle_output_bound
+        )
+
+    def _gain(self) -> Tensor:
+        """Output of the layer over that of the crossbar: the mapping scale of the weights."""
+        if self.mapping_scales is None:
+            return torch.ones((), device=self.tile.recipe.array.weight.device)
+        return self.mapping_scales.view(())
 
     def get_learning_rate(self) -> float:
         return self.tile.get_learning_rate()
@@ -258,13 +281,13 @@ class MemristorConv2d(AnalogConv2d):
 
     def __init__(self, *arguments: Any, **named_arguments: Any):
         super().__init__(*arguments, **named_arguments)
-        if isinstance(self.analog_module, MemristorTile):
+        if isinstance(self.analog_module, MemristorTile) and self.analog_module.takes_images():
             options = self.kernel_size, self.stride, self.padding, self.dilation
             self.analog_module.window = Window(*options)
 
     def forward(self, x_input: Tensor) -> Tensor:
         """Output images (n x out x rows x columns) of images (n x channels x rows x columns)."""
-        if not isinstance(self.analog_module, MemristorTile):
+        if getattr(self.analog_module, "window", None) is None:
             return super().forward(x_input)
         if x_input.dim() == 3:
             return self.forward(x_input[None])[0]

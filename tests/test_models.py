@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 
 from crossbar.activation import EMActivation
 from crossbar.checkpoint import load_plain_state, plain_state
-from crossbar.models import BLOCK_ORDERS, DOWNSAMPLING, MODELS, PaperCNN, build_model
+from crossbar.models import BLOCK_ORDERS, DOWNSAMPLING, MODELS, PaperCNN, build_model, can_fold
 from crossbar.rpu import RECIPES, count_crossbar_weights, periphery, rpu_config, to_crossbar
 
 FIELDS = [50.0 * i for i in range(8)]
@@ -42,6 +43,41 @@ def test_paper_shapes():
     model = PaperCNN(relu)
     assert shapes(model, torch.zeros(1, 1, 28, 28)) == [(6, 12, 12), (16, 4, 4), (120,), (84,)]
     assert model(torch.zeros(2, 3, 28, 28)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("training", [True, False, "own statistics"])
+@pytest.mark.parametrize("downsampling", DOWNSAMPLING)
+def test_folded_block_is_the_plain_one(training, downsampling, monkeypatch):
+    """Scores, gradients and running statistics in float64, with unequal channels."""
+    plain = PaperCNN(relu, downsampling=downsampling).double()
+    norm = plain.features[0]
+    for tensor in (norm.weight.data, norm.running_mean, norm.running_var):
+        tensor.uniform_(0.5, 2.0)
+    norm.bias.data.normal_()
+    folded = copy.deepcopy(plain)
+    images, results = torch.randn(8, 1, 28, 28, dtype=torch.float64), []
+    for model, fold in ((plain, False), (folded, True)):
+        if not fold:
+            monkeypatch.setattr("crossbar.models.can_fold", lambda *_: False)
+        model.train(training is True)
+        if training == "own statistics":
+            model.features[0].running_mean = model.features[0].running_var = None
+        scores = model(images)
+        scores.square().sum().backward()
+        monkeypatch.undo()
+        buffers = [b for b in model.buffers() if b is not None]
+        results.append([scores, *(p.grad for p in model.parameters()), *buffers])
+    for expected, got in zip(*results, strict=True):
+        assert torch.allclose(expected, got, rtol=1e-9, atol=1e-12)
+
+
+def test_only_a_digital_block_of_grey_images_is_folded():
+    norm, conv, images = nn.BatchNorm2d(3), nn.Conv2d(3, 6, 5), torch.randn(2, 1, 28, 28)
+    assert can_fold(norm, conv, images)
+    assert not can_fold(norm, nn.Conv2d(3, 6, 5, padding=2), images)
+    assert not can_fold(norm, conv, images.clone().requires_grad_())
+    assert not can_fold(nn.Identity(), conv, images)
+    assert not can_fold(norm, to_crossbar(nn.Sequential(conv), "lsmo_pvdf_co")[0], images)
 
 
 def test_paper_parameter_counts():

@@ -10,6 +10,7 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.analog_mvm import AnalogMVM
 
+from crossbar import periphery as periphery_module
 from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import LONG, RandomStream
 
@@ -34,10 +35,17 @@ NOISELESS = {
 }
 
 
+@pytest.fixture(params=["compiled", "torch"])
+def kernels(request, monkeypatch):
+    """Compiled kernels, or the plain forms that other devices take."""
+    if request.param == "torch":
+        monkeypatch.setattr(periphery_module, "has_cpu_kernels", lambda *_: False)
+
+
 @pytest.mark.parametrize("io", NOISELESS.values(), ids=NOISELESS)
 @pytest.mark.parametrize("shape", [(1,), (5, 1), (4, 7), (3, 4, 7), (2, 3, 4, 7)])
 @pytest.mark.parametrize("columns", [False, True])
-def test_product_is_aihwkits_with_the_noise_off(io, shape, columns):
+def test_product_is_aihwkits_with_the_noise_off(io, shape, columns, kernels):
     """Equal but where a value lies on the edge between two levels: none of 100, or one level."""
     generator = torch.Generator().manual_seed(1)
     weight = torch.randn(6, shape[-1], generator=generator)
@@ -53,7 +61,7 @@ def test_product_is_aihwkits_with_the_noise_off(io, shape, columns):
     assert torch.equal(vectors, given)
 
 
-def test_output_noise_has_its_size():
+def test_output_noise_has_its_size(kernels):
     """Std of the output at weight 0: noise and the rounding of the ADC, within 3 %."""
     for n in (500, LONG):  # numbers drawn one by one, and from the list
         io = IOParameters(out_noise=0.3, out_res=0, bound_management=BoundManagementType.NONE)
@@ -64,7 +72,7 @@ def test_output_noise_has_its_size():
         assert abs(output.mean().item()) < 0.02
 
 
-def test_a_vector_of_zeros_gives_zeros_without_noise():
+def test_a_vector_of_zeros_gives_zeros_without_noise(kernels):
     """As in aihwkit's C++ tiles: gradients behind a pooling layer are full of such vectors."""
     vectors = torch.tensor([[0.0, 0.0], [1e-3, -1e-3]])
     io = periphery(out_noise=0.3)

@@ -126,6 +126,23 @@ def test_write_noise_is_drawn_anew_with_each_pulse_and_does_not_add_up():
     assert (row.weight[:, ::2] != before[:, ::2]).float().mean() > 0.99
 
 
+@pytest.mark.parametrize("branch", [1.0, -1.0])
+def test_compiled_jumps_are_those_of_torch(branch, monkeypatch):
+    """With devices that differ in range and step, from any weight, for 0 to 5 pulses."""
+    device = pulsed_device(CARD, 150.0, step_d2d=0.2, range_d2d=0.1, construction_seed=1)
+    moved = []
+    for kernels in (True, False):
+        monkeypatch.setattr("crossbar.array.has_cpu_kernels", lambda *_, on=kernels: on)
+        row = array(device, 600)
+        row.program(torch.linspace(device.w_min, device.w_max, 600)[None])
+        before = row.weight.clone()
+        row.fire(branch * (torch.arange(600) % 6)[None])
+        moved.append(row.weight - before)
+    assert torch.allclose(*moved, atol=1e-5)
+    assert (moved[0][:, ::6] == 0).all()
+    assert (branch * moved[0]).max() > 0.1
+
+
 def test_alternating_pulses_settle_where_aihwkits_do():
     """The symmetry point, with noise: mean of the last pulses within a fifth of a step."""
     device = pulsed_device(CARD, 150.0, step_c2c=0.2)

@@ -53,16 +53,21 @@ def read_vectors(
 
 
 def read_patches(
-    weight: Tensor, padded: Tensor, window: Window, converters: Converters, stream: RandomStream
+    weight: Tensor,
+    padded: Tensor,
+    window: Window,
+    converters: Converters,
+    stream: RandomStream,
+    gain: float,
 ) -> Tensor:
-    """Output images of a convolution with `weight` (out x channels*kernel).
+    """Output images of a convolution with `weight` (out x channels*kernel), times `gain`.
 
     padded: images with the zeros around them that the window reads, contiguous.
     """
     out = padded.new_empty(len(padded), len(weight), *window.positions(padded.shape))
     lines = _padded(weight * converters.gain, rows=2, columns=2)
     sizes = (*padded.shape, *window.sizes, *out.shape[1:])
-    _read(_patches_part, len(padded), sizes, converters, stream, lines, padded, out)
+    _read(_patches_part, len(padded), sizes, converters, stream, lines, padded, out, gain=gain)
     return out
 
 
@@ -73,12 +78,14 @@ def read_patches_back(
     window: Window,
     converters: Converters,
     stream: RandomStream,
+    gain: float,
 ) -> Tensor:
-    """Gradients at padded images of `padded_shape` for gradients at the output images."""
+    """Gradients at padded images of `padded_shape` for gradients at the output, times `gain`."""
     gradients, padded = gradients.contiguous(), gradients.new_zeros(padded_shape)
     lines = _padded((weight * converters.gain).t(), rows=2, columns=2)
     sizes = (*padded_shape, *window.sizes, *gradients.shape[1:])
-    _read(_patches_back_part, len(padded), sizes, converters, stream, lines, gradients, padded)
+    data = lines, gradients, padded
+    _read(_patches_back_part, len(padded), sizes, converters, stream, *data, gain=gain)
     return padded
 
 
@@ -89,13 +96,16 @@ def _read(
     converters: Converters,
     stream: RandomStream,
     *tensors: Tensor,
+    gain: float = 1.0,
 ) -> None:
     """Run a part with the converters and the noise in front of its own sizes and tensors."""
     numbers, place = stream.list_and_place()
     switches = (converters.managed, converters.rounds_input, converters.rounds_output)
     addresses = [tensor.data_ptr() for tensor in (numbers, *tensors)]
-    constants = _constants(converters).ctypes.data
-    run_on_threads(part(), units, (place, len(numbers), *switches, *sizes), constants, *addresses)
+    constants = _constants(converters).copy()
+    constants[ADC_UNIT] *= gain
+    sizes = (place, len(numbers), *switches, *sizes)
+    run_on_threads(part(), units, sizes, constants.ctypes.data, *addresses)
 
 
 @cache
