@@ -69,7 +69,7 @@ class Minibatch:
     x: Tensor
     d: Tensor
     window: Window | None = None
-    gain: Tensor = torch.ones(())
+    gain: Tensor | float = 1.0
 
     def gradient(self) -> Tensor:
         """d^T x summed over images and positions, out x in."""
