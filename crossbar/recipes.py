@@ -5,6 +5,7 @@ Every recipe lowers the weights by the learning rate times the gradient d^T x on
 
 # No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from crossbar.convolution import Window, unfold, weight_gradient
 from crossbar.periphery import Converters, crossbar_product
 
 MakeArray = Callable[[int], MemristorArray]
+
+MEMORY = 0.99
+"""Share of the running mean of gradients that stays from minibatch to minibatch."""
 
 
 @dataclass
@@ -40,22 +44,46 @@ class PulseUpdate(_PrintableMixin):
     momentum: float = 0.0
     """Digital momentum: share of the last gradient sum that stays. `sgd`; 0 keeps none."""
 
+    fast_pulses: float = 10.0
+    """Pulses that a fast device sees in a minibatch, on average; 0: see `fast_lr`.
+    `tiki_taka_v2`."""
+
     fast_lr: float = 1.0
-    """Learning rate of the fast array. `tiki_taka_v2`."""
+    """Learning rate of the fast array where `fast_pulses` is 0. `tiki_taka_v2`."""
 
     transfer_every: int = 1
-    """Minibatches between two transfers of one column. `tiki_taka_v2`."""
+    """Minibatches between two transfers. `tiki_taka_v2`."""
+
+    reads_per_transfer: int = 0
+    """Columns read at a transfer, one product each; 0 reads all. `tiki_taka_v2`."""
+
+    transfer_lr: float = 5.0
+    """Share of a read weight that enters the buffer, times the learning rate. `tiki_taka_v2`."""
 
     buffer_momentum: float = 0.1
     """Share of the digital buffer that stays after a pulse was fired. `tiki_taka_v2`."""
 
+    chop_probability: float = 0.1
+    """Probability that the sign of a column turns after it was read; 0 never turns it.
+    `tiki_taka_v2`."""
+
     def __post_init__(self) -> None:
         check_choice("recipe", self.recipe, RECIPES)
-        for name in ("desired_bl", "chunks", "transfer_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)!r}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must lie from 0 to below 1, got {self.momentum!r}")
+        for name, least in (
+            *(("desired_bl", 1), ("chunks", 1), ("transfer_every", 1)),
+            ("reads_per_transfer", 0),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"{name} must be a whole number from {least}, got {value!r}")
+        for name in ("granularity", "fast_pulses", "fast_lr", "transfer_lr"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be a number from 0, got {value!r}")
+        for name in ("momentum", "buffer_momentum", "chop_probability"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value < 1:
+                raise ValueError(f"{name} must lie from 0 to below 1, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,13 @@ class Minibatch:
         if self.x.dim() == 3:
             return torch.bmm(self.d.transpose(1, 2), self.x).sum(0)
         return _rows(self.d).t() @ _rows(self.x)
+
+    def magnitude(self) -> Tensor:
+        """Mean over all devices of |d| |x|, summed over images and positions."""
+        if self.window:
+            x = unfold(self.x.abs().mean(1, keepdim=True), self.window).mean(1)
+            return (self.d.abs().mean(1).flatten(1) * x).sum()
+        return (self.d.abs().mean(-1) * self.x.abs().mean(-1)).sum()
 
     def chunks(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and gradients as columns, (n x in x positions) and (n x out x positions).
@@ -144,10 +179,16 @@ class StochasticPulses(Recipe):
     """
 
     def update(self, batch: Minibatch, rate: float) -> None:
-        for x, d in batch.chunks(self.settings.chunks):
-            self._fire_chunk(x, d, rate)
+        self.fire(batch, rate)
 
-    def _fire_chunk(self, x: Tensor, d: Tensor, rate: float) -> None:
+    def fire(self, batch: Minibatch, rate: float | Tensor, chopper: Tensor | None = None) -> None:
+        """Fire the trains of a minibatch; `chopper` (in) holds a sign for each input line."""
+        for x, d in batch.chunks(self.settings.chunks):
+            self._fire_chunk(x, d, rate, chopper)
+
+    def _fire_chunk(
+        self, x: Tensor, d: Tensor, rate: float | Tensor, chopper: Tensor | None
+    ) -> None:
         pulses, length = expected_pulses(x, d, rate / self.granularity, self.settings.desired_bl)
         # Sums over the columns of probabilities and of their squares, signed and unsigned.
         size, square = x.abs(), pulses * pulses.abs() / torch.where(length > 0, length, 1)
@@ -156,6 +197,8 @@ class StochasticPulses(Recipe):
             _outer_sum(square, x * size),
             _outer_sum(square.abs(), size.square_()),
         )
+        if chopper is not None:
+            net, net_square = net * chopper, net_square * chopper
         down = self._count((total + net) / 2, (total_square + net_square) / 2)
         up = self._count((total - net) / 2, (total_square - net_square) / 2)
         up_first = self.array.stream.uniform(up) < 0.5
@@ -187,47 +230,92 @@ class TikiTaka(Recipe):
     """Two arrays: stochastic pulses on a fast one, whose columns are read into a digital buffer
     that fires single pulses at the slow one, the weights.
 
-    Gokmen, Front. Artif. Intell. 4, 699148 (2021); aihwkit's BufferedTransferCompound.
+    Gokmen, Front. Artif. Intell. 4, 699148 (2021); aihwkit's BufferedTransferCompound. Choppers,
+    a sign for each column that its inputs and its reads share, turn at random, so that what a
+    fast device shows without a gradient averages out: Rasch, Carta, Fagbohungbe & Gokmen, Nat.
+    Commun. 15, 7133 (2024); aihwkit's ChoppedTransferCompound.
     """
+
+    chopper: Tensor
+    magnitude: Tensor
 
     def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
         super().__init__(make_array, settings, converters)
         self.fast = StochasticPulses(lambda _: make_array(1), settings, converters)
+        self.register_buffer("chopper", torch.ones(self.memory.shape[1]), persistent=False)
+        self.register_buffer("magnitude", torch.zeros(()), persistent=False)
         self.minibatch = 0
 
     def update(self, batch: Minibatch, rate: float) -> None:
-        self.fast.update(batch, self.settings.fast_lr)
+        self.fast.fire(batch, self._fast_rate(batch), self.chopper)
         self.minibatch += 1
         if self.minibatch % self.settings.transfer_every == 0:
-            self._transfer(self.minibatch // self.settings.transfer_every - 1, rate)
+            columns = self._due_columns()
+            self._transfer(columns, rate * self.settings.transfer_lr)
+            self._chop(columns)
 
-    def _transfer(self, number: int, rate: float) -> None:
-        """Read one column of the fast array into the buffer and fire the pulses that are due."""
-        weight, stream = self.fast.array.weight, self.array.stream
-        column = number % weight.shape[1]
-        line = weight.new_zeros(1, weight.shape[1])
-        line[0, column] = 1
-        buffer = self.memory[:, column]
-        buffer += rate * crossbar_product(weight, line, self.converters, stream)[0]
+    def _fast_rate(self, batch: Minibatch) -> float | Tensor:
+        """Learning rate at which a fast device sees `fast_pulses` in a minibatch.
+
+        It forgets what it learned within tens of pulses, whichever way they went, and these come
+        from the products d x of single images and positions, not from their sum, the gradient.
+        """
+        if self.settings.fast_pulses == 0:
+            return self.settings.fast_lr
+        now = batch.magnitude()
+        mean = torch.where(self.magnitude > 0, now.lerp(self.magnitude, MEMORY), now)
+        self.magnitude.copy_(mean)
+        return self.settings.fast_pulses * self.granularity / mean.clamp(min=1e-30)
+
+    def _due_columns(self) -> Tensor:
+        """Numbers of the columns of this transfer, which follow those of the last one."""
+        total = len(self.chopper)
+        number = min(self.settings.reads_per_transfer or total, total)
+        start = (self.minibatch // self.settings.transfer_every - 1) * number % total
+        return torch.arange(start, start + number, device=self.chopper.device) % total
+
+    def _transfer(self, columns: Tensor, rate: float) -> None:
+        """Read `columns` of the fast array into the buffer and fire the pulses that are due."""
+        weight, chopper = self.fast.array.weight, self.chopper[columns]
+        lines = torch.eye(len(self.chopper), device=weight.device)[columns]
+        read = crossbar_product(weight, lines, self.converters, self.array.stream)
+        buffer = self.memory[:, columns] + rate * read.t() * chopper
         due = (buffer / self.granularity).trunc_().clamp_(-1, 1)
-        kept = torch.where(due == 0, 1.0, self.settings.buffer_momentum)
-        buffer *= kept
+        kept = buffer * self.settings.buffer_momentum
+        self.memory[:, columns] = torch.where(due == 0, buffer, kept)
         pulses = torch.zeros_like(weight)
-        pulses[:, column] = due
+        pulses[:, columns] = due
         self.array.fire(pulses)
+
+    def _chop(self, columns: Tensor) -> None:
+        """Turn the sign of each of `columns` with the chopping probability."""
+        if self.settings.chop_probability > 0:
+            chopper = self.chopper[columns]
+            turns = self.array.stream.uniform(chopper) < self.settings.chop_probability
+            self.chopper[columns] = torch.where(turns, -chopper, chopper)
 
     def reset(self) -> None:
         super().reset()
         self.minibatch = 0
+        self.chopper.fill_(1)
+        self.magnitude.zero_()
         self.fast.array.program(torch.zeros_like(self.fast.array.weight))
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "fast": self.fast.array.state(), "minibatch": self.minibatch}
+        return {
+            **super().state(),
+            "fast": self.fast.array.state(),
+            "minibatch": self.minibatch,
+            "chopper": self.chopper.clone(),
+            "magnitude": self.magnitude.clone(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         self.fast.array.restore(state["fast"])
         self.minibatch = state["minibatch"]
+        self.chopper.copy_(state["chopper"])
+        self.magnitude.copy_(state["magnitude"])
 
 
 RECIPES: dict[str, type[Recipe]] = {
@@ -237,7 +325,9 @@ RECIPES: dict[str, type[Recipe]] = {
 }
 
 
-def expected_pulses(x: Tensor, d: Tensor, rate: float, desired_bl: int) -> tuple[Tensor, Tensor]:
+def expected_pulses(
+    x: Tensor, d: Tensor, rate: float | Tensor, desired_bl: int
+) -> tuple[Tensor, Tensor]:
     """Gradients as the pulses they fire per unit of input, and the lengths of the pulse trains.
 
     `x` (n x in x positions), `d` (n x out x positions), `rate`: learning rate over granularity.

@@ -8,9 +8,10 @@ the asymmetry, not the gradient, decides where the weights go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from aihwkit.nn import AnalogConv2d, AnalogLinear
 from aihwkit.nn.modules.base import AnalogLayerBase
@@ -43,13 +44,15 @@ def rpu_config(
     io: IOParameters | None = None,
     *,
     tile: str = "aihwkit",
+    update: Mapping[str, Any] | None = None,
 ) -> MappableRPU:
     """aihwkit configuration that trains `device` with a named recipe.
 
     `recipe`: `mixed_precision`, `sgd` (plain analog SGD) or `tiki_taka_v2` (two devices a weight
     and a digital buffer). `tile`: `aihwkit` (its C++ tiles, any pulsed device) or `memristor`
-    (`crossbar.tile`: seeded, faster, a `CardDevice`). Weights are scaled into the part of the
-    range that is open to both signs, and a digital scale per output learns the rest.
+    (`crossbar.tile`: seeded, faster, a `CardDevice`). `update`: the recipe's settings on a
+    memristor tile, keywords of `crossbar.recipes.PulseUpdate`. Weights are scaled into the part
+    of the range that is open to both signs, and a digital scale per output learns the rest.
     """
     check_choice("recipe", recipe, RECIPES)
     check_choice("tile", tile, TILES)
@@ -65,7 +68,10 @@ def rpu_config(
         ),
     }
     if tile == "memristor":
-        return MemristorRPUConfig(device=device, update=PulseUpdate(recipe=recipe), **common)
+        settings = PulseUpdate(recipe=recipe, **(update or {}))
+        return MemristorRPUConfig(device=device, update=settings, **common)
+    if update:
+        raise ValueError(f"update ({', '.join(update)}) needs tile='memristor', got {tile!r}")
     if recipe == "mixed_precision":
         return DigitalRankUpdateRPUConfig(device=MixedPrecisionCompound(device=device), **common)
     if recipe == "sgd":
@@ -89,6 +95,7 @@ def to_crossbar(
     recipe: str = "mixed_precision",
     tile: str = "aihwkit",
     io: IOParameters | None = None,
+    update: Mapping[str, Any] | None = None,
     seed: int = 0,
     zero: str = "symmetry_point",
     step_c2c: float | None = None,
@@ -98,9 +105,9 @@ def to_crossbar(
 ) -> nn.Module:
     """Move the weights of every conv and linear layer of `model` to crossbar tiles, in place.
 
-    `weights_G`: one field [G] for all layers, or one per layer. `recipe`, `tile`, `io`: see
-    `rpu_config`. `seed` fixes the device-to-device draws, and with `tile="memristor"` everything
-    random. Raises ValueError when the number of fields is not the number of layers.
+    `weights_G`: one field [G] for all layers, or one per layer. `recipe`, `tile`, `io`, `update`:
+    see `rpu_config`. `seed` fixes the device-to-device draws, and with `tile="memristor"`
+    everything random. Raises ValueError when the number of fields is not the number of layers.
     """
     check_choice("tile", tile, TILES)
     names = crossbar_layers(model)
@@ -122,7 +129,7 @@ def to_crossbar(
         )
         layer = model.get_submodule(name)
         kind = CONVOLUTIONS[tile] if isinstance(layer, nn.Conv2d) else AnalogLinear
-        analog = kind.from_digital(layer, rpu_config(device, recipe, io, tile=tile))
+        analog = kind.from_digital(layer, rpu_config(device, recipe, io, tile=tile, update=update))
         if tile == "memristor":
             _reseed_further_tiles(analog, layer, device.construction_seed)
         model.set_submodule(name, analog)

@@ -160,6 +160,7 @@ def make_network(config: Mapping[str, Any]) -> nn.Module:
         recipe=crossbar["recipe"],
         tile="memristor" if crossbar["name"] == "tile" else "aihwkit",
         io=periphery(**crossbar["periphery"]),
+        update=crossbar.get("update"),
         seed=config["seed"],
         zero=crossbar["zero"],
         step_c2c=device["step_c2c"],
