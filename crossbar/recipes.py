@@ -57,7 +57,7 @@ class PulseUpdate(_PrintableMixin):
     reads_per_transfer: int = 0
     """Columns read at a transfer, one product each; 0 reads all. `tiki_taka_v2`."""
 
-    transfer_lr: float = 5.0
+    transfer_lr: float = 2.0
     """Share of a read weight that enters the buffer, times the learning rate. `tiki_taka_v2`."""
 
     buffer_momentum: float = 0.1
@@ -111,7 +111,7 @@ class Minibatch:
         """Mean over all devices of |d| |x|, summed over images and positions."""
         if self.window:
             x = unfold(self.x.abs().mean(1, keepdim=True), self.window).mean(1)
-            return (self.d.abs().mean(1).flatten(1) * x).sum()
+            return (self.d.abs().mean(1).flatten(1) * x).sum() * self.gain
         return (self.d.abs().mean(-1) * self.x.abs().mean(-1)).sum()
 
     def chunks(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
