@@ -44,6 +44,9 @@ MANY = 4000
 """Devices in a statistic: one standard error of a std is 1.1 %."""
 
 
+PLAIN = {"fast_pulses": 0.0, "reads_per_transfer": 1, "transfer_lr": 1.0, "chop_probability": 0.0}
+"""Tiki-Taka as aihwkit's BufferedTransferCompound has it."""
+
 AIHWKIT = {
     "sgd": lambda device: SingleRPUConfig(device=device),
     "mixed_precision": lambda device: DigitalRankUpdateRPUConfig(
@@ -195,7 +198,7 @@ def test_weights_after_many_minibatches_are_distributed_as_aihwkits(recipe):
     granularity = device.dw_min * device.piecewise_up[len(device.piecewise_up) // 2]
     config = MemristorRPUConfig(
         device=dataclasses.replace(device, construction_seed=1),
-        update=PulseUpdate(recipe=recipe, granularity=granularity),
+        update=PulseUpdate(recipe=recipe, granularity=granularity, **PLAIN),
     )
     ours = MemristorTile(*size, config)
     batches = list(minibatches(200, 16, 30, 20, 0.3))
@@ -393,7 +396,8 @@ def test_tiles_train_and_resume_on_a_gpu(recipe):
     ("make", "message"),
     [
         (lambda: PulseUpdate(recipe="adam"), "mixed_precision, sgd, tiki_taka_v2, got 'adam'"),
-        (lambda: PulseUpdate(chunks=0), "chunks must be at least 1, got 0"),
+        (lambda: PulseUpdate(chunks=0), "chunks must be a whole number from 1, got 0"),
+        (lambda: PulseUpdate(transfer_lr=-1), "transfer_lr must be a number from 0, got -1"),
         (lambda: PulseUpdate(momentum=1.0), "momentum must lie from 0 to below 1, got 1.0"),
         (
             lambda: MemristorTile(

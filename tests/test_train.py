@@ -192,6 +192,9 @@ def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
         (["optimizer.lr=fast"], "optimizer.lr must be a positive number"),
         (["optimizer.crossbar_lr=0"], "optimizer.crossbar_lr must be a positive number"),
         (["+model.depth=3"], "unexpected keyword argument 'depth'"),
+        (["crossbar=tile", "crossbar.update.chunks=0"], "chunks must be a whole number from 1"),
+        (["crossbar=tile", "crossbar.update.momentum=2"], "momentum must lie from 0 to below 1"),
+        (["crossbar=tile", "+crossbar.update.speed=2"], "unexpected keyword argument 'speed'"),
         (["store=/proc/nowhere"], "/proc/nowhere"),
     ],
 )
