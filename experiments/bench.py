@@ -31,7 +31,7 @@ from experiments.benchmarks.activation import (
     peak_bytes,
 )
 from experiments.benchmarks.fit import bench_fit
-from experiments.benchmarks.timing import Timing
+from experiments.benchmarks.timing import Ceilings, Timing, measure_ceilings
 from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
 from experiments.store import machine
 
@@ -111,6 +111,13 @@ AIMS = (
 )
 MEMORY_AIM = 1.2
 
+LIMITS = (
+    *(("activation", "ReLU"), ("activation", "EM, 16 curves")),
+    *(("epoch", "Baseline (ReLU)"), ("crossbar", "memristor tile, ReLU")),
+    ("crossbar", "aihwkit tile, ReLU"),
+)
+"""Benchmark and row of what the README holds against the machine's limits."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
@@ -135,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
             text = readme_with_bench(given.readme.read_text(), json.loads(out.read_text()))
             write_atomically(given.readme, text)
             return
-        console = Console(width=None if sys.stdout.isatty() else 140)
+        console = Console(width=None if sys.stdout.isatty() else 180)
         content = measure(names, given.repeats, given.threads, console)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, json.dumps(content, indent=1) + "\n")
@@ -149,9 +156,11 @@ def main(arguments: list[str] | None = None) -> None:
 def measure(names: list[str], repeats: int, threads: int, console: Console) -> dict[str, Any]:
     """Run the named benchmarks; the content of bench.json."""
     torch.set_num_threads(threads)
+    load, ceilings = list(os.getloadavg()), measure_ceilings()
     content: dict[str, Any] = {
         "machine": machine(),
-        "load": list(os.getloadavg()),
+        "load": load,
+        "ceilings": vars(ceilings),
         "benchmarks": {},
     }
     for name in names:
@@ -164,7 +173,7 @@ def measure(names: list[str], repeats: int, threads: int, console: Console) -> d
             console.print(f"{name}: left out, {error}")
             continue
         content["benchmarks"][name] = [vars(t) | {"median_s": t.median_s} for t in timings]
-        console.print(_table(name, timings))
+        console.print(_table(name, timings, ceilings))
     return content
 
 
@@ -195,16 +204,46 @@ def aims_table(content: dict[str, Any]) -> list[str]:
     return lines
 
 
+def limits_table(content: dict[str, Any]) -> list[str]:
+    """How near the machine's own limits the fast paths come, as Markdown."""
+    ceilings = Ceilings(**content["ceilings"])
+    lines = [
+        "| what | bytes moved | of copying | operations | of multiplying |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for benchmark, name in LIMITS:
+        for row in content["benchmarks"].get(benchmark, []):
+            if row["name"] == name:
+                row = {k: v for k, v in row.items() if k != "median_s"}
+                timing = Timing(**row | {"seconds": tuple(row["seconds"])})
+                lines.append("| " + " | ".join([name, *_limits(timing, ceilings)]) + " |")
+    return lines
+
+
+def _limits(timing: Timing, ceilings: Ceilings) -> list[str]:
+    """Bytes, operations and the shares of the ceilings as text, empty where not counted."""
+    shares = timing.shares(ceilings)
+    counts = (f"{timing.bytes_moved / 1e6:.3g} MB", f"{timing.operations / 1e9:.2g} G")
+    return [
+        text if share > 0 else ""
+        for count, share in zip(counts, shares, strict=True)
+        for text in (count, f"{share:.0%}")
+    ]
+
+
 def readme_with_bench(readme: str, content: dict[str, Any]) -> str:
-    """The README with the table of aims between its markers."""
+    """The README with the tables of aims and limits between its markers."""
     start, end = (readme.index(mark) for mark in MARKS)
-    where = content["machine"]
+    where, ceilings = content["machine"], Ceilings(**content["ceilings"])
     said = (
         f"{where['cpu_count']} cores, {where['threads']} threads, torch "
-        f"{where['packages']['torch']}, load {content['load'][0]:.1f} before the run."
+        f"{where['packages']['torch']}, load {content['load'][0]:.1f} before the run. Limits of "
+        f"the machine in the same run: copying {ceilings.bytes_per_s / 1e9:.0f} GB/s (read and "
+        f"written), float32 matrix products {ceilings.operations_per_s / 1e9:.0f} GFLOP/s."
     )
-    table = "\n".join(aims_table(content))
-    return f"{readme[: start + len(MARKS[0])]}\n\n{table}\n\n{said}\n\n{readme[end:]}"
+    parts = ["\n".join(aims_table(content)), said, "\n".join(limits_table(content))]
+    text = "\n\n".join(parts)
+    return f"{readme[: start + len(MARKS[0])]}\n\n{text}\n\n{readme[end:]}"
 
 
 def _memory() -> dict[str, tuple[int, int]]:
@@ -212,10 +251,11 @@ def _memory() -> dict[str, tuple[int, int]]:
     return {form: peak_bytes(form) for form in ("relu", "table", "exact")}
 
 
-def _table(name: str, timings: list[Timing]) -> Table:
-    """Median, spread and the ratio to the first row."""
+def _table(name: str, timings: list[Timing], ceilings: Ceilings) -> Table:
+    """Median, spread, the ratio to the first row and the shares of the machine's limits."""
     shown = Table(title=name)
-    for heading in ("what", "median", "± half quartiles", "n", "ratio", "note"):
+    headings = ("what", "median", "± half quartiles", "n", "ratio")
+    for heading in (*headings, "moved", "of copying", "computed", "of multiplying", "note"):
         shown.add_column(heading)
     for timing in timings:
         shown.add_row(
@@ -224,6 +264,7 @@ def _table(name: str, timings: list[Timing]) -> Table:
             f"{1e3 * timing.spread_s:.2g} ms",
             str(len(timing.seconds)),
             f"{timing.ratio(timings[0]):.3g}",
+            *_limits(timing, ceilings),
             timing.note,
         )
     return shown

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from experiments import bench
-from experiments.benchmarks.timing import Timing, compare
+from experiments.benchmarks import training
+from experiments.benchmarks.timing import Ceilings, Timing, compare, measure_ceilings
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,6 +33,24 @@ def test_a_slow_round_leaves_the_ratio_alone():
     assert (base.median_s, base.spread_s) == (1.0, 1.125)
 
 
+def test_shares_are_of_the_machines_limits():
+    timing = Timing("row", (2.0, 2.0, 2.0), bytes_moved=10e9, operations=40e9)
+    assert timing.shares(Ceilings(10e9, 100e9)) == (0.5, 0.2)
+    ceilings = measure_ceilings(repeats=2)
+    assert 1e9 < ceilings.bytes_per_s < 1e13
+    assert 1e8 < ceilings.operations_per_s < 1e15
+
+
+def test_operations_are_counted():
+    """By hand: kernels x positions; the digital first block reads one channel, and no gradient
+    at the images is computed."""
+    first, second, linear = 25 * 6 * 24**2, 150 * 16 * 8**2, 256 * 120 + 120 * 84 + 84 * 10
+    tiles = 3 * (3 * first + second + linear)
+    digital = 2 * first + 3 * second + 3 * linear
+    assert training._tile_work().operations == 2 * tiles * training.N_IMAGES
+    assert training._digital_work().operations == 2 * digital * training.N_IMAGES
+
+
 def test_command_writes_every_time(tmp_path, capsys):
     bench.main(["small_activation", "--repeats", "2", "--threads", "1", "--store", str(tmp_path)])
     content = json.loads((tmp_path / "bench.json").read_text())
@@ -39,6 +58,9 @@ def test_command_writes_every_time(tmp_path, capsys):
     assert rows[0]["name"] == "ReLU"
     assert all(len(row["seconds"]) == 2 and min(row["seconds"]) > 0 for row in rows)
     assert content["machine"]["threads"] == 1
+    assert content["ceilings"]["bytes_per_s"] > 0
+    assert rows[0]["bytes_moved"] > 0
+    assert rows[2]["operations"] > rows[0]["operations"]
     assert "EM, 16 curves" in capsys.readouterr().out
 
 
@@ -63,5 +85,6 @@ def test_readme_shows_the_stored_run():
     names = {(name, row["name"]) for name, rows in content["benchmarks"].items() for row in rows}
     for aim in bench.AIMS:
         assert {(aim.benchmark, aim.row), (aim.benchmark, aim.base)} <= names
+    assert set(bench.LIMITS) <= names
     readme = (ROOT / "README.md").read_text()
     assert bench.readme_with_bench(readme, content) == readme

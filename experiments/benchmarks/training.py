@@ -13,11 +13,13 @@ from aihwkit.simulator.tiles.custom import CustomRPUConfig
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from crossbar import EMActivation, to_crossbar
 from crossbar.models import PaperCNN
-from experiments.benchmarks.timing import Timing, compare
+from crossbar.rpu import TILES
+from experiments.benchmarks.timing import Timing, Work, compare
 from experiments.data import ImageSet, load_fashion_mnist, subset
 from experiments.loop import Images, make_optimizer, train_epoch
 
@@ -30,15 +32,21 @@ N_IMAGES = 1280
 def bench_epoch(repeats: int = 7) -> list[Timing]:
     """A fiftieth of an epoch at batch 64: Baseline, SET1, SET2 and SET2 by the plain formula."""
     images = _images()
+    candidates = {
+        "Baseline (ReLU)": _epoch(PaperCNN(_relu), images, 64),
+        "SET1, 2 curves": _epoch(PaperCNN(_em((0.0,))), images, 64),
+        "SET2, 16 curves": _epoch(PaperCNN(_em(FIELDS_G)), images, 64),
+        "SET2, exact form": _epoch(PaperCNN(_em(FIELDS_G, "exact")), images, 64),
+        "Baseline, block by block": _epoch(_Unfolded(PaperCNN(_relu)), images, 64),
+    }
     return compare(
-        {
-            "Baseline (ReLU)": _epoch(PaperCNN(_relu), images, 64),
-            "SET1, 2 curves": _epoch(PaperCNN(_em((0.0,))), images, 64),
-            "SET2, 16 curves": _epoch(PaperCNN(_em(FIELDS_G)), images, 64),
-            "SET2, exact form": _epoch(PaperCNN(_em(FIELDS_G, "exact")), images, 64),
-        },
+        candidates,
         repeats,
-        notes={"Baseline (ReLU)": f"{N_IMAGES} images"},
+        notes={
+            "Baseline (ReLU)": f"{N_IMAGES} images",
+            "Baseline, block by block": "the first block is not folded",
+        },
+        work=dict.fromkeys(list(candidates)[:4], _digital_work()),
     )
 
 
@@ -68,6 +76,10 @@ def bench_crossbar(repeats: int = 7) -> list[Timing]:
             "aihwkit preset, ReLU": "GokmenVlasov, plain SGD in C++",
             "aihwkit custom tile, ReLU": "its example in torch: no pulses",
         },
+        work=dict.fromkeys(("digital, ReLU", "digital, SET2"), _digital_work())
+        | dict.fromkeys(
+            [f"{tile} tile, {name}" for tile in TILES for name in ("ReLU", "SET2")], _tile_work()
+        ),
     )
 
 
@@ -87,6 +99,7 @@ def bench_loop(repeats: int = 5) -> list[Timing]:
             "our loop": "images as one tensor, fused Adam",
             "network alone": "forward and backward of one batch: the limit",
         },
+        work=dict.fromkeys(("our loop", "network alone"), _digital_work()),
     )
 
 
@@ -96,6 +109,41 @@ def _relu(_: int) -> nn.Module:
 
 def _em(fields_G: tuple[float, ...], form: str = "table") -> Callable[[int], nn.Module]:
     return lambda _: EMActivation("lsmo_pvdf_co", fields_G, form=form)
+
+
+class _Unfolded(nn.Module):
+    """The CNN with its blocks one after the other, as torch computes them."""
+
+    def __init__(self, model: PaperCNN):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.expand(-1, self.model.in_channels, -1, -1)
+        return self.model.classifier(self.model.features(images).flatten(1))
+
+
+def _digital_work() -> Work:
+    """Operations of the convolutions and products of the digital CNN, by torch's own count."""
+    model, counter = PaperCNN(_relu), FlopCounterMode(display=False)
+    with counter:
+        model(torch.zeros(2, 1, 28, 28)).sum().backward()
+    return Work(operations=counter.get_total_flops() / 2 * N_IMAGES)
+
+
+def _tile_work() -> Work:
+    """Operations of the three passes (forward, backward, update) of every tile."""
+    model, products = PaperCNN(_relu), 0
+
+    def count(layer: nn.Conv2d | nn.Linear, _: object, out: Tensor) -> None:
+        nonlocal products
+        products += layer.weight.numel() * out.numel() // out.shape[1]
+
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(count)
+    _Unfolded(model.eval())(torch.zeros(1, 1, 28, 28))
+    return Work(operations=3 * 2 * products * N_IMAGES)
 
 
 def _converted(rpu_config: Any) -> nn.Module:
