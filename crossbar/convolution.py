@@ -97,7 +97,7 @@ def convolve(
             images, kernels, None, window.stride, window.padding, window.dilation
         )
     padded = window.padded(images)
-    if has_cpu_kernels(weight, padded):
+    if has_cpu_kernels(weight, padded, line=padded[0, 0].numel()):
         from crossbar.kernels.reads_cpu import read_patches
 
         return read_patches(weight, padded, window, converters, stream, gain.item())
@@ -128,7 +128,7 @@ def convolve_back(
         )
     (height, width), (rows, columns) = images_shape[2:], window.padding
     padded_shape = (*images_shape[:2], height + 2 * rows, width + 2 * columns)
-    if has_cpu_kernels(weight, gradients):
+    if has_cpu_kernels(weight, gradients, line=padded_shape[2] * padded_shape[3]):
         from crossbar.kernels.reads_cpu import read_patches_back
 
         settings = window, converters, stream, gain.item()

@@ -100,7 +100,7 @@ def crossbar_product(
     back: aihwkit's AnalogMVM of the same settings. An unfolded convolution brings its patches as
     columns (n x positions in memory), and they stay columns.
     """
-    if has_cpu_kernels(weight, vectors) and not converters.perfect:
+    if has_cpu_kernels(weight, vectors, line=len(weight)) and not converters.perfect:
         from crossbar.kernels.reads_cpu import read_vectors
 
         rows = vectors.reshape(-1, vectors.shape[-1])

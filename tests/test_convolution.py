@@ -30,7 +30,7 @@ def kernels(request, monkeypatch):
     """Compiled kernels, or the plain forms that other devices take."""
     if request.param == "torch":
         for module in (convolution, periphery_module):
-            monkeypatch.setattr(module, "has_cpu_kernels", lambda *_: False)
+            monkeypatch.setattr(module, "has_cpu_kernels", lambda *_, **__: False)
 
 
 def layers(window, *, perfect: bool, recipe: str = "mixed_precision"):
@@ -149,6 +149,15 @@ def test_a_bound_is_kept_and_nan_comes_out():
     out = convolve(torch.ones(1, 4), images, window, *settings)
     assert out[0, 0, 0, 0].isnan()
     assert out[1].isfinite().all()
+
+
+def test_an_image_of_any_size_is_read():
+    """Lines longer than the list of random numbers are left to torch."""
+    images = torch.ones(1, 1, 1030, 1030)
+    settings = Window((2, 2)), Converters(periphery()), RandomStream(1), GAIN
+    out = convolve(torch.zeros(1, 4), images, *settings)
+    assert out.std().item() == pytest.approx(0.5 * 0.06, rel=0.2)
+    assert convolve_back(torch.zeros(1, 4), out, images.shape, *settings).isfinite().all()
 
 
 def test_an_unmanaged_backward_pass_takes_patches():

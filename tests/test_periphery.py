@@ -39,7 +39,7 @@ NOISELESS = {
 def kernels(request, monkeypatch):
     """Compiled kernels, or the plain forms that other devices take."""
     if request.param == "torch":
-        monkeypatch.setattr(periphery_module, "has_cpu_kernels", lambda *_: False)
+        monkeypatch.setattr(periphery_module, "has_cpu_kernels", lambda *_, **__: False)
 
 
 @pytest.mark.parametrize("io", NOISELESS.values(), ids=NOISELESS)

@@ -18,6 +18,11 @@ from crossbar.kernels.interpolation_torch import grid_matrix
 __all__ = ["Encoding", "PulseGrid", "choose_grid", "grid_matrix", "has_cpu_kernels", "interpolate"]
 
 
-def has_cpu_kernels(*tensors: Tensor) -> bool:
-    """Whether the compiled crossbar kernels take `tensors`: float32 on the CPU."""
-    return all(tensor.device.type == "cpu" and tensor.dtype == float32 for tensor in tensors)
+LONGEST_LINE = 2**19
+"""Outputs of a vector, or pixels of a channel, whose noise fits into the list of numbers."""
+
+
+def has_cpu_kernels(*tensors: Tensor, line: int = 0) -> bool:
+    """Whether the compiled kernels take `tensors`: float32 on the CPU, lines of a sane length."""
+    of_a_kind = all(tensor.device.type == "cpu" and tensor.dtype == float32 for tensor in tensors)
+    return of_a_kind and line <= LONGEST_LINE

@@ -102,18 +102,16 @@ def _read(
     numbers, place = stream.list_and_place()
     switches = (converters.managed, converters.rounds_input, converters.rounds_output)
     addresses = [tensor.data_ptr() for tensor in (numbers, *tensors)]
-    constants = _constants(converters).copy()
-    constants[ADC_UNIT] *= gain
+    constants = _constants(converters, gain)
     sizes = (place, len(numbers), *switches, *sizes)
     run_on_threads(part(), units, sizes, constants.ctypes.data, *addresses)
 
 
-@cache
-def _constants(converters: Converters) -> Any:
+def _constants(converters: Converters, gain: float) -> Any:
     """The converters' numbers in the order above; bounds are infinite where nothing is clipped."""
     values = (
         converters.dac_unit,
-        converters.adc_unit,
+        converters.adc_unit * gain,
         converters.input_bound if converters.clips_input else np.inf,
         converters.output_bound if converters.output_bound > 0 else np.inf,
         converters.noise,
