@@ -41,7 +41,8 @@ README_PICTURE = Path("experiments/figures/training.png")
 
 ORDER = (
     *("baseline", "set1", "set2"),
-    *("crossbar", "set1_crossbar", "set2_crossbar", "field_programmed"),
+    *("crossbar", "crossbar_tiki_taka", "crossbar_sgd"),
+    *("set1_crossbar", "set2_crossbar", "field_programmed"),
 )
 
 

@@ -171,7 +171,9 @@ def learned(zero: str, rate: float, seed: int = 0, **settings) -> float:
     def make_array(number: int) -> MemristorArray:
         return MemristorArray(5, 6, device, stream, seed + number)
 
-    recipe = make_recipe(make_array, PulseUpdate(**settings), Converters(periphery(perfect=True)))
+    recipe = make_recipe(
+        make_array, PulseUpdate(transfer_lr=2.0, **settings), Converters(periphery(perfect=True))
+    )
     recipe.array.program(torch.zeros(5, 6))
     recipe.reset()
     generator = torch.Generator().manual_seed(seed)
