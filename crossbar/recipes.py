@@ -57,7 +57,7 @@ class PulseUpdate(_PrintableMixin):
     reads_per_transfer: int = 0
     """Columns read at a transfer, one product each; 0 reads all. `tiki_taka_v2`."""
 
-    transfer_lr: float = 5.0
+    transfer_lr: float = 2.0
     """Share of a read weight that enters the buffer, times the learning rate. `tiki_taka_v2`."""
 
     buffer_momentum: float = 0.1
