@@ -11,7 +11,8 @@ Forward, backward and update are those of aihwkit's C++ tiles with the same `Car
   `dw_min`, the pulse at the weight 0. aihwkit fires one input vector later, counts in LTP pulses
   at the middle of the range, and draws the pulses of a row whose devices are due unequal numbers.
 - Gradients at the inputs of the first layer, which nobody uses, are not read.
-- Tiki-Taka reads its fast array with the converters of the forward pass.
+- Tiki-Taka reads its fast array with the converters of the forward pass. Its defaults are not
+  aihwkit's: the fast pulses are scaled, all columns are read, and their signs are chopped.
 - Stochastic pulses are counted for parts of the minibatch, see `crossbar.recipes`.
 """
 

@@ -201,6 +201,9 @@ def _check_settings(config: Mapping[str, Any]) -> None:
         if not isinstance(optimizer[key], int | float) or optimizer[key] <= 0:
             raise ValueError(f"optimizer.{key} must be a positive number, got {optimizer[key]!r}")
     decay_factor(0.0, optimizer["decay"])
+    update = config["crossbar"].get("update") or {}
+    if not isinstance(update, Mapping):
+        raise ValueError(f"crossbar.update must hold settings, got {update!r}")
 
 
 def _prepare_torch(config: Mapping[str, Any]) -> torch.device:

@@ -18,8 +18,10 @@ from crossbar.recipes import Minibatch, PulseUpdate, Recipe, expected_pulses, ma
 SIZE = (12, 20)
 
 
-def recipe_on(settings: PulseUpdate, weight: torch.Tensor, seed: int = 1) -> Recipe:
-    device, stream = pulsed_device("lsmo_pvdf_co"), RandomStream(seed)
+def recipe_on(
+    settings: PulseUpdate, weight: torch.Tensor, seed: int = 1, **spreads: float
+) -> Recipe:
+    device, stream = pulsed_device("lsmo_pvdf_co", **spreads), RandomStream(seed)
 
     def make_array(number: int) -> MemristorArray:
         return MemristorArray(*weight.shape, device, stream, seed + number)
@@ -126,96 +128,115 @@ def test_mixed_precision_fires_whole_granularities_and_keeps_the_rest():
     assert steps[2] == 0
 
 
-PLAIN = {"fast_pulses": 0.0, "reads_per_transfer": 1, "transfer_lr": 1.0, "chop_probability": 0.0}
-"""Tiki-Taka v2 as published: the fast rate is given, one column a transfer, no choppers."""
+def tiki_taka(**settings) -> PulseUpdate:
+    """Tiki-Taka with its columns read one by one and nothing scaled, but for `settings`."""
+    plain = {"fast_pulses": 0.0, "reads_per_transfer": 1, "transfer_lr": 1.0}
+    return PulseUpdate(**{"recipe": "tiki_taka_v2", "chop_probability": 0.0, **plain, **settings})
 
 
-def test_plain_tiki_taka_reads_one_column_a_minibatch_and_moves_it_by_single_pulses():
-    settings = PulseUpdate(recipe="tiki_taka_v2", fast_lr=0.05, **PLAIN)
-    recipe = recipe_on(settings, torch.zeros(4, 3))
+@pytest.mark.parametrize("reads", [1, 2, 3])
+def test_tiki_taka_reads_columns_in_turn_and_moves_them_by_single_pulses(reads):
+    """Five columns, `reads` a minibatch: the next ones each time, round and round."""
+    recipe = recipe_on(tiki_taka(fast_lr=0.05, reads_per_transfer=reads), torch.zeros(4, 5))
     recipe.reset()
-    x, d = torch.ones(8, 3), torch.full((8, 4), -1.0)
-    changed = []
-    for _ in range(6):
+    x, d = torch.ones(8, 5), torch.full((8, 4), -1.0)
+    step = recipe.granularity
+    for minibatch in range(10):
         before = recipe.array.weight.clone()
         recipe.update(Minibatch(x, d), 1.0)
-        changed.append((recipe.array.weight != before).any(0).tolist())
-    for minibatch, columns in enumerate(changed):
-        assert columns == [column == minibatch % 3 for column in range(3)]
+        moved = recipe.array.weight - before
+        due = {(minibatch * reads + i) % 5 for i in range(reads)}
+        assert set(moved.any(0).nonzero().flatten().tolist()) == due
+        assert moved.max() < 2 * step
     assert (recipe.array.weight > 0).all()
 
 
-@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e4])
-@pytest.mark.parametrize("window", [None, Window((2, 2), (1, 1), (1, 1))])
-def test_the_fast_array_sees_the_pulses_asked_for(factor, window, monkeypatch):
-    """Whatever the size of inputs and gradients: mean number of pulses a device within 15 %."""
-    size = (5, 12) if window else (5, 3)
-    recipe = recipe_on(PulseUpdate(recipe="tiki_taka_v2", fast_pulses=4.0), torch.zeros(size))
-    fired = []
-    monkeypatch.setattr(recipe.fast.array, "fire", lambda pulses: fired.append(pulses.abs().mean()))
-    generator = torch.Generator().manual_seed(1)
-    x, d = (torch.randn(16, n, 8, 8, generator=generator) for n in (3, 5))
-    if window:
-        d, gain = torch.randn(16, 5, 9, 9, generator=generator), 3.0
-    else:
-        x, d, gain = x.movedim(1, -1), d.movedim(1, -1), 1.0
-    for _ in range(10):
-        recipe.update(Minibatch(x, factor * d, window, gain), 0.01)
-    assert torch.stack(fired).sum().item() / 10 == pytest.approx(4.0, rel=0.15)
-
-
-def learned(zero: str, rate: float, seed: int = 0, **settings) -> float:
-    """Mean error of 30 weights that shall follow noisy gradients to a target, over its size."""
-    device, stream = pulsed_device("lsmo_pvdf_co", zero=zero), RandomStream(seed + 1)
-
-    def make_array(number: int) -> MemristorArray:
-        return MemristorArray(5, 6, device, stream, seed + number)
-
-    recipe = make_recipe(
-        make_array, PulseUpdate(transfer_lr=2.0, **settings), Converters(periphery(perfect=True))
-    )
-    recipe.array.program(torch.zeros(5, 6))
+def test_choppers_turn_the_fast_array_and_not_the_weights():
+    """A steady gradient: turned columns of the fast array go down, all weights go up."""
+    recipe = recipe_on(tiki_taka(fast_lr=0.02, chop_probability=0.3), torch.zeros(6, 40))
+    x, d = torch.ones(8, 40), torch.full((8, 6), -1.0)
+    recipe.chopper[::2] = -1
+    recipe.update(Minibatch(x, d), 1.0)
+    fast = recipe.fast.array.weight
+    assert (fast[:, ::2] < 0).all()
+    assert (fast[:, 1::2] > 0).all()
     recipe.reset()
-    generator = torch.Generator().manual_seed(seed)
-    target = 0.4 * (2 * torch.rand(5, 6, generator=generator) - 1)
-    errors = []
-    for step in range(600):
-        x = torch.randn(8, 6, generator=generator)
-        noise = 0.5 * torch.randn(8, 5, generator=generator)
-        d = x @ (recipe.array.weight - target).t() + noise
-        recipe.update(Minibatch(x, d), rate)
-        if step >= 500:
-            errors.append((recipe.array.weight - target).abs().mean())
-    return (torch.stack(errors).mean() / target.abs().mean()).item()
+    assert (recipe.chopper == 1).all()
+    for _ in range(120):
+        recipe.update(Minibatch(x, d), 1.0)
+    assert 0.2 < (recipe.chopper == 1).float().mean() < 0.8
+    assert (recipe.array.weight > 2 * recipe.granularity).float().mean() > 0.9
 
 
-def test_tiki_taka_learns_what_stochastic_pulses_cannot():
-    """Gradients of a coarse and asymmetric device: 0.22 of the target's size against 0.59."""
-    own = learned("symmetry_point", 0.003, recipe="tiki_taka_v2")
-    assert own < 0.5 * learned("symmetry_point", 0.003, recipe="sgd")
+def test_each_column_is_turned_with_the_chopping_probability():
+    """2,000 columns after one read of all: binomial within five standard errors."""
+    settings = tiki_taka(reads_per_transfer=0, chop_probability=0.1)
+    recipe = recipe_on(settings, torch.zeros(1, 2000))
+    recipe.update(Minibatch(torch.zeros(1, 2000), torch.zeros(1, 1)), 0.0)
+    assert (recipe.chopper == -1).sum().item() == pytest.approx(200, abs=5 * 180**0.5)
 
 
-def test_choppers_learn_where_the_symmetry_point_is_wrong():
-    """Zero at mid-range, where pulses drift to one side: 0.7 against 2.8 and 2.3."""
-    chopped = learned("mid_range", 0.001, recipe="tiki_taka_v2")
-    assert chopped < 0.5 * learned("mid_range", 0.001, recipe="tiki_taka_v2", chop_probability=0.0)
-    assert chopped < 0.5 * learned("mid_range", 0.001, recipe="sgd")
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("images", [False, True])
+def test_a_fast_device_sees_the_wanted_pulses_whatever_the_gradient(scale, images):
+    """Linear layer and convolution with padding, mean of 20 minibatches: to 5 %."""
+    generator = torch.Generator().manual_seed(0)
+    window = Window((3, 3), padding=(1, 1)) if images else None
+    shapes = ((16, 2, 6, 6), (16, 5, 6, 6)) if images else ((256, 18), (256, 5))
+    settings = tiki_taka(fast_pulses=4.0, reads_per_transfer=0)
+    recipe = recipe_on(settings, torch.zeros(5, 18))
+    seen: list[float] = []
+    fire = recipe.fast.array.fire
+    recipe.fast.array.fire = lambda pulses: (seen.append(pulses.abs().mean().item()), fire(pulses))
+    for _ in range(20):
+        x, d = (torch.randn(shape, generator=generator) for shape in shapes)
+        recipe.update(Minibatch(x, d, window, scale) if images else Minibatch(x, scale * d), 0.0)
+    assert sum(seen) / 20 == pytest.approx(4.0, rel=0.05)
 
 
-def test_tiki_taka_goes_on_where_it_was():
-    """Choppers, running mean and both arrays are part of the state."""
-    settings = PulseUpdate(recipe="tiki_taka_v2", chop_probability=0.5)
-    first, second = (recipe_on(settings, torch.zeros(SIZE), seed) for seed in (1, 2))
-    batches = minibatches(8, 4)
-    for x, d in batches[:4]:
-        first.update(Minibatch(x, d), 0.1)
-    assert (first.chopper < 0).any()
-    second.restore(first.state())
-    second.array.stream.restore(first.array.stream.state())
-    for x, d in batches[4:]:
-        for recipe in (first, second):
-            recipe.update(Minibatch(x, d), 0.1)
-    assert torch.equal(first.array.weight, second.array.weight)
-    assert torch.equal(first.fast.array.weight, second.fast.array.weight)
-    first.reset()
-    assert (first.chopper == 1).all()
+def test_the_rate_of_the_fast_array_follows_a_running_mean():
+    """A minibatch of zeros leaves it alone at first; one ten times as large counts 1 %."""
+    recipe = recipe_on(tiki_taka(fast_pulses=5.0), torch.zeros(3, 4))
+    x, d = torch.ones(2, 4), torch.ones(2, 3)
+    recipe._fast_rate(Minibatch(x, torch.zeros(2, 3)))
+    assert recipe._fast_rate(Minibatch(x, d)).item() == pytest.approx(2.5 * recipe.granularity)
+    rate = recipe._fast_rate(Minibatch(x, 10 * d)).item()
+    assert rate == pytest.approx(5 * recipe.granularity / (0.99 * 2 + 0.01 * 20))
+
+
+def regression_error(settings: PulseUpdate, rate: float, **spreads: float) -> float:
+    """Rms distance [weight] from the 12 x 20 weights that made noisy outputs, last 50 of 400."""
+    target = torch.linspace(-0.15, 0.15, 240).view(20, 12).t()
+    recipe = recipe_on(settings, torch.zeros(SIZE), **spreads)
+    recipe.reset()
+    generator, errors = torch.Generator().manual_seed(0), []
+    for step in range(400):
+        x = torch.randn(16, SIZE[1], generator=generator)
+        noise = 0.3 * torch.randn(16, SIZE[0], generator=generator)
+        d = (x @ (recipe.array.weight - target).t() - noise) / 16
+        recipe.update(Minibatch(x, d), rate * (1 - step / 400))
+        errors.append((recipe.array.weight - target).square().mean().sqrt().item())
+    return sum(errors[-50:]) / 50
+
+
+def test_only_choppers_learn_through_shifted_symmetry_points():
+    """Ends of the range, and with them the symmetry points, spread by 30 % from device to device.
+
+    The weights have an rms of 0.09. SGD follows the symmetry points, Tiki-Taka takes those of its
+    fast array for a gradient; with choppers it comes twice as near as either.
+    """
+    tiki = {"recipe": "tiki_taka_v2", "transfer_lr": 1.0}
+    chopped = regression_error(PulseUpdate(**tiki), 0.01, range_d2d=0.3)
+    plain = regression_error(PulseUpdate(**tiki, chop_probability=0), 0.01, range_d2d=0.3)
+    sgd = min(regression_error(PulseUpdate("sgd"), rate, range_d2d=0.3) for rate in (0.1, 0.01))
+    assert chopped < 0.07
+    assert plain > 2 * chopped
+    assert sgd > 1.5 * chopped
+
+
+def test_without_spread_tiki_taka_learns_what_sgd_does_not():
+    """The same at the card's own symmetry point: within a pulse of the target."""
+    settings = PulseUpdate(recipe="tiki_taka_v2", transfer_lr=1.0)
+    error = regression_error(settings, 0.01)
+    assert error < recipe_on(settings, torch.zeros(SIZE)).granularity
+    assert regression_error(PulseUpdate("sgd"), 0.01) > 2.5 * error

@@ -21,7 +21,11 @@ from aihwkit.simulator.configs import (
     SingleRPUConfig,
     UnitCellRPUConfig,
 )
-from aihwkit.simulator.configs.compounds import BufferedTransferCompound, MixedPrecisionCompound
+from aihwkit.simulator.configs.compounds import (
+    BufferedTransferCompound,
+    ChoppedTransferCompound,
+    MixedPrecisionCompound,
+)
 from aihwkit.simulator.tiles.analog import AnalogTile
 from learning import losses_after_conversion
 from scipy.stats import ks_2samp
@@ -44,9 +48,6 @@ MANY = 4000
 """Devices in a statistic: one standard error of a std is 1.1 %."""
 
 
-PLAIN = {"fast_pulses": 0.0, "reads_per_transfer": 1, "transfer_lr": 1.0, "chop_probability": 0.0}
-"""Tiki-Taka as aihwkit's BufferedTransferCompound has it."""
-
 AIHWKIT = {
     "sgd": lambda device: SingleRPUConfig(device=device),
     "mixed_precision": lambda device: DigitalRankUpdateRPUConfig(
@@ -55,8 +56,37 @@ AIHWKIT = {
     "tiki_taka_v2": lambda device: UnitCellRPUConfig(
         device=BufferedTransferCompound(unit_cell_devices=[device, deepcopy(device)])
     ),
+    "tiki_taka_v2 of 7 columns": lambda device: UnitCellRPUConfig(
+        device=BufferedTransferCompound(
+            unit_cell_devices=[device, deepcopy(device)], n_reads_per_transfer=7
+        )
+    ),
+    "chopped tiki_taka_v2": lambda device: UnitCellRPUConfig(
+        device=ChoppedTransferCompound(
+            unit_cell_devices=[device, deepcopy(device)],
+            units_in_mbatch=True,
+            in_chop_prob=0.2,
+            momentum=0.1,
+            buffer_granularity=counted(device),
+        )
+    ),
 }
 """aihwkit's own tiles of a device, without the scales of `rpu_config`."""
+
+PLAIN = {"recipe": "tiki_taka_v2", "fast_pulses": 0, "transfer_lr": 1, "reads_per_transfer": 1}
+SETTINGS = {
+    "sgd": {"recipe": "sgd"},
+    "mixed_precision": {"recipe": "mixed_precision"},
+    "tiki_taka_v2": {**PLAIN, "chop_probability": 0},
+    "tiki_taka_v2 of 7 columns": {**PLAIN, "chop_probability": 0, "reads_per_transfer": 7},
+    "chopped tiki_taka_v2": {**PLAIN, "chop_probability": 0.2},
+}
+"""The same settings on the memristor tile."""
+
+
+def counted(device: CardDevice) -> float:
+    """Step that aihwkit counts pulses in: the LTP pulse at mid-range [weight]."""
+    return device.dw_min * device.piecewise_up[len(device.piecewise_up) // 2]
 
 
 def array(device: CardDevice, n: int = MANY, seed: int = 1) -> MemristorArray:
@@ -185,7 +215,7 @@ def trained(tile, batches, rate: float) -> np.ndarray:
     return tile.get_weights()[0].numpy().ravel().copy()
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", SETTINGS)
 def test_weights_after_many_minibatches_are_distributed_as_aihwkits(recipe):
     """KS test of 600 weights after 200 minibatches at equal pulses; p below 1e-4 fails.
 
@@ -195,10 +225,9 @@ def test_weights_after_many_minibatches_are_distributed_as_aihwkits(recipe):
     size = (20, 30)
     device = pulsed_device(CARD, 150.0, step_c2c=0.2)
     theirs = AnalogTile(*size, AIHWKIT[recipe](device))
-    granularity = device.dw_min * device.piecewise_up[len(device.piecewise_up) // 2]
     config = MemristorRPUConfig(
         device=dataclasses.replace(device, construction_seed=1),
-        update=PulseUpdate(recipe=recipe, granularity=granularity, **PLAIN),
+        update=PulseUpdate(**SETTINGS[recipe], granularity=counted(device)),
     )
     ours = MemristorTile(*size, config)
     batches = list(minibatches(200, 16, 30, 20, 0.3))
@@ -212,9 +241,8 @@ def test_weights_after_many_minibatches_are_distributed_as_aihwkits(recipe):
 def test_without_noise_mixed_precision_follows_aihwkits_weight_by_weight():
     """Single pulses fall due at the same times: weights agree to a tenth of a step."""
     device = pulsed_device(CARD)
-    granularity = device.dw_min * device.piecewise_up[len(device.piecewise_up) // 2]
     theirs = AnalogTile(8, 6, AIHWKIT["mixed_precision"](device))
-    update = PulseUpdate(granularity=granularity)
+    update = PulseUpdate(granularity=counted(device))
     config = MemristorRPUConfig(device=CardDevice(construction_seed=1), update=update)
     ours = MemristorTile(8, 6, config)
     batches = list(minibatches(150, 4, 6, 8, 0.3))
@@ -332,9 +360,7 @@ def test_preset_and_its_fields_pass_into_the_config():
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_aihwkits_layers_conversion_and_optimizer_take_the_tile(recipe):
     """conv and linear layers convert, and a few steps bring the loss down."""
-    config = MemristorRPUConfig(
-        device=CardDevice(field_G=150.0), update=PulseUpdate(recipe=recipe, fast_lr=0.1)
-    )
+    config = MemristorRPUConfig(device=CardDevice(field_G=150.0), update=PulseUpdate(recipe=recipe))
     seen = losses_after_conversion(config)
     assert np.mean(seen[-5:]) < np.mean(seen[:3])
 
@@ -369,6 +395,7 @@ def test_inputs_and_gradients_of_zero_change_nothing():
     for recipe in RECIPES:
         tile = MemristorTile(3, 4, MemristorRPUConfig(update=PulseUpdate(recipe=recipe)))
         tile.set_weights(start_weights(3, 4))
+        tile.set_learning_rate(0.01)  # so low that the noise of one read is no pulse
         before = tile.get_weights()[0]
         tile.update(torch.zeros(6, 4), torch.zeros(6, 3))
         assert torch.equal(tile.get_weights()[0], before)
@@ -397,7 +424,7 @@ def test_tiles_train_and_resume_on_a_gpu(recipe):
     [
         (lambda: PulseUpdate(recipe="adam"), "mixed_precision, sgd, tiki_taka_v2, got 'adam'"),
         (lambda: PulseUpdate(chunks=0), "chunks must be a whole number from 1, got 0"),
-        (lambda: PulseUpdate(transfer_lr=-1), "transfer_lr must be a number from 0, got -1"),
+        (lambda: PulseUpdate(fast_pulses=-1), "fast_pulses must be a number from 0, got -1"),
         (lambda: PulseUpdate(momentum=1.0), "momentum must lie from 0 to below 1, got 1.0"),
         (
             lambda: MemristorTile(
@@ -408,6 +435,10 @@ def test_tiles_train_and_resume_on_a_gpu(recipe):
         (
             lambda: MemristorTile(2, 2, MemristorRPUConfig(device=SingleRPUConfig().device)),
             "made of a CardDevice, got ConstantStepDevice",
+        ),
+        (
+            lambda: to_crossbar(small_network(), CARD, update={"chunks": 4}),
+            r"update \(chunks\) needs tile='memristor', got 'aihwkit'",
         ),
         (
             lambda: to_crossbar(small_network(), CARD, tile="cuda"),
