@@ -32,6 +32,8 @@ class Window:
     def padded(self, images: Tensor) -> Tensor:
         """Images with the zeros around them that the window reads, contiguous."""
         rows, columns = self.padding
+        if rows == columns == 0:
+            return images.contiguous()
         return functional.pad(images, (columns, columns, rows, rows)).contiguous()
 
     def patches(self, padded: Tensor) -> Tensor:
@@ -97,7 +99,7 @@ def convolve(
             images, kernels, None, window.stride, window.padding, window.dilation
         )
     padded = window.padded(images)
-    if has_cpu_kernels(weight, padded, line=padded[0, 0].numel()):
+    if has_cpu_kernels(weight, padded, line=padded.shape[2] * padded.shape[3]):
         from crossbar.kernels.reads_cpu import read_patches
 
         return read_patches(weight, padded, window, converters, stream, gain.item())

@@ -1,8 +1,10 @@
-"""MemristorTile: a seeded crossbar tile in pure torch, usable wherever aihwkit's tiles are.
+"""MemristorTile: a seeded crossbar tile, usable wherever aihwkit's tiles are.
 
     layer = AnalogLinear(8, 2, rpu_config=MemristorRPUConfig(device=CardDevice(field_G=150.0)))
 
-Forward, backward and update are those of aihwkit's C++ tiles with the same `CardDevice`, but:
+It is plain torch for any device, with compiled forms of its reads and pulses on the CPU
+(`crossbar.kernels`). Forward, backward and update are those of aihwkit's C++ tiles with the same
+`CardDevice`, but:
 
 - k pulses are one jump along the card's curve, not k steps along 63 nodes of it.
 - Random numbers come from the tile's own stream. It travels in the state dict together with the
@@ -10,6 +12,7 @@ Forward, backward and update are those of aihwkit's C++ tiles with the same `Car
 - Mixed precision fires exactly the pulses that are due when a minibatch ends, one for every
   `dw_min`, the pulse at the weight 0. aihwkit fires one input vector later, counts in LTP pulses
   at the middle of the range, and draws the pulses of a row whose devices are due unequal numbers.
+  `PulseUpdate(granularity=...)` makes both count alike.
 - Gradients at the inputs of the first layer, which nobody uses, are not read.
 - Tiki-Taka reads its fast array with the converters of the forward pass. Its defaults are not
   aihwkit's: the fast pulses are scaled, all columns are read, and their signs are chopped.

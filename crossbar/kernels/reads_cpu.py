@@ -165,10 +165,8 @@ def _patches_part() -> Any:
     @compiled(cfunc, PART)
     def part(pointers):
         sizes = carray(pointers[0], OWN + 13, np.int64)
-        number, channels, height, width = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2], sizes[OWN + 3]
-        window = sizes[OWN + 4 : OWN + 10]
-        out_size, rows, columns = sizes[OWN + 10], sizes[OWN + 11], sizes[OWN + 12]
-        entries, pitch = _up(channels * window[0] * window[1], 2), _pitch(window, width, columns)
+        number, channels, height, width, window, out_size, rows, columns, pitch = _geometry(sizes)
+        entries = _up(channels * window[0] * window[1], 2)
         constants = carray(pointers[1], 5, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
         lines = carray(pointers[3], (_up(out_size, 2), entries), np.float32)
@@ -208,10 +206,8 @@ def _patches_back_part() -> Any:
     @compiled(cfunc, PART)
     def part(pointers):
         sizes = carray(pointers[0], OWN + 13, np.int64)
-        number, channels, height, width = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2], sizes[OWN + 3]
-        window = sizes[OWN + 4 : OWN + 10]
-        out_size, rows, columns = sizes[OWN + 10], sizes[OWN + 11], sizes[OWN + 12]
-        entries, pitch = channels * window[0] * window[1], _pitch(window, width, columns)
+        number, channels, height, width, window, out_size, rows, columns, pitch = _geometry(sizes)
+        entries = channels * window[0] * window[1]
         constants = carray(pointers[1], 5, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
         lines = carray(pointers[3], (_up(entries, 2), _up(out_size, 2)), np.float32)
@@ -251,12 +247,15 @@ def _up(size, step):
 
 
 @compiled(njit)
-def _pitch(window, width, columns):
-    """Distance of rows of positions: that of the pixels, so that all rows are one loop.
+def _geometry(sizes):
+    """Images, channels, pixel rows and columns; the window; outputs, rows and columns of positions.
 
-    With a stride pixels and positions do not lie alike, and the rows follow each other.
+    Last the distance of rows of positions, the pitch: that of the pixels, so that all rows are one
+    loop. With a stride pixels and positions do not lie alike, and the rows follow each other.
     """
-    return width if window[2] == 1 and window[3] == 1 else columns
+    own, window = sizes[OWN:], sizes[OWN + 4 : OWN + 10]
+    pitch = own[3] if window[2] == 1 and window[3] == 1 else own[12]
+    return own[0], own[1], own[2], own[3], window, own[10], own[11], own[12], pitch
 
 
 @compiled(njit)
