@@ -89,9 +89,11 @@ def test_empty_store_is_one_line(tmp_path):
 
 
 def test_every_variant_is_drawn():
-    """More variants than colours: none is left out."""
+    """More variants than colours: none is left out, and no two look alike."""
     row = {"epoch": 1, "test_accuracy": 0.5, "test_accuracy_batch_statistics": 0.5}
     histories = {f"variant {i}": [[row | {"train_loss": 1.0}]] for i in range(12)}
     accuracy = draw_training(histories).axes[0]
-    shown = [line.get_label() for line in accuracy.lines]
+    shown = {line.get_label(): line for line in accuracy.lines}
     assert all(name in shown for name in histories)
+    looks = {(shown[name].get_color(), shown[name].get_marker()) for name in histories}
+    assert len(looks) == len(histories)
