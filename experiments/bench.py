@@ -139,8 +139,7 @@ def main(arguments: list[str] | None = None) -> None:
         if given.repeats < 1 or given.threads < 1:
             raise ValueError("--repeats and --threads must be 1 or more")
         if given.readme:
-            text = readme_with_bench(given.readme.read_text(), json.loads(out.read_text()))
-            write_atomically(given.readme, text)
+            write_atomically(given.readme, renewed_readme(given.readme, out))
             return
         console = Console(width=None if sys.stdout.isatty() else 180)
         content = measure(names, given.repeats, given.threads, console)
@@ -229,6 +228,18 @@ def _limits(timing: Timing, ceilings: Ceilings) -> list[str]:
         for count, share in zip(counts, shares, strict=True)
         for text in (count, f"{share:.0%}")
     ]
+
+
+def renewed_readme(readme: Path, bench: Path) -> str:
+    """Text of the file `readme` with the tables of the file `bench`; ValueError names the fault."""
+    text = readme.read_text()
+    for mark in MARKS:
+        if text.count(mark) != 1:
+            raise ValueError(f"{readme} needs one {mark}")
+    try:
+        return readme_with_bench(text, json.loads(bench.read_text()))
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{bench}: not a file of this command ({error!r})") from None
 
 
 def readme_with_bench(readme: str, content: dict[str, Any]) -> str:

@@ -79,6 +79,24 @@ def test_wrong_calls_are_one_line(arguments, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("readme", "stored", "message"),
+    [
+        ("no marks", "{}", "README.md needs one <!-- bench"),
+        ("\n".join(bench.MARKS), "{}", "bench.json: not a file of this command (KeyError"),
+        ("\n".join(bench.MARKS), "{", "bench.json: not a file of this command (JSONDecodeError"),
+    ],
+)
+def test_wrong_files_are_one_line_and_the_readme_stays(tmp_path, readme, stored, message):
+    (tmp_path / "README.md").write_text(readme)
+    (tmp_path / "bench.json").write_text(stored)
+    with pytest.raises(SystemExit) as caught:
+        bench.main(["--store", str(tmp_path), "--readme", str(tmp_path / "README.md")])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "README.md").read_text() == readme
+
+
 def test_readme_shows_the_stored_run():
     """Every aim is measured, and the table in the README is made of the stored times."""
     content = json.loads((ROOT / "experiments" / "results" / "bench.json").read_text())
