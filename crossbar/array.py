@@ -84,8 +84,8 @@ class MemristorArray(nn.Module):
         if has_cpu_kernels(self.weight, pulses):
             self._fire_on_cpu(pulses.contiguous())
             return
-        pulses, scale = pulses.flatten(), self._scale(pulses.flatten(), None)
-        low = self.w_min.view(-1)
+        pulses = pulses.flatten()
+        low, scale = self.w_min.view(-1), self._scale(pulses, None)
         width = self.w_max.view(-1) - low
         state = (self.persistent.view(-1) - low) / width
         state = self.response(state, pulses, scale).clamp_(0, 1)

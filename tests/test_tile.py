@@ -176,6 +176,20 @@ def test_compiled_jumps_are_those_of_torch(branch, monkeypatch):
     assert (branch * moved[0]).max() > 0.1
 
 
+def test_what_is_no_number_stays_inside_the_tables():
+    """A diverged gradient or weight must not make the compiled jumps read foreign memory."""
+    row = array(pulsed_device(CARD), 3 * 200)
+    row.fire(torch.tensor([float("nan"), float("inf"), -float("inf")]).repeat(200)[None])
+    device = row.device
+    assert ((row.weight >= device.w_min) & (row.weight <= device.w_max)).all()
+    assert row.weight[0, 1].item() == pytest.approx(device.w_max, abs=1e-3)
+    assert row.weight[0, 2].item() == pytest.approx(device.w_min, abs=1e-3)
+    row.weight[0, 0] = float("nan")
+    row.fire(torch.ones_like(row.weight))
+    assert row.weight[0, 0].isnan()
+    assert row.weight[0, 1:].isfinite().all()
+
+
 def test_alternating_pulses_settle_where_aihwkits_do():
     """The symmetry point, with noise: mean of the last pulses within a fifth of a step."""
     device = pulsed_device(CARD, 150.0, step_c2c=0.2)

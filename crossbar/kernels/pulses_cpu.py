@@ -41,9 +41,7 @@ def fire(
 
 
 @compiled(njit)
-def _fire(
-    number, place, step, per_log_number, weight, w_min, w_max, pulses, hit, scale
-):  # fmt: skip
+def _fire(number, place, step, per_log_number, weight, w_min, w_max, pulses, hit, scale):
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
     nodes = number.shape[0] // 2
     for i in range(hit.size):
@@ -68,8 +66,9 @@ def _fire(
 @compiled(njit)
 def _at(table, place, branch, nodes):
     """Linear interpolation at `place` (0 to 1) in the half of `table` that starts at `branch`."""
-    position = place * np.float32(nodes - 1)
-    position = np.float32(0) if position < np.float32(0) else position
-    position = min(position, np.float32(nodes - 1))
+    last = np.float32(nodes - 1)
+    position = place * last
+    position = position if position > np.float32(0) else np.float32(0)  # also where it is a NaN
+    position = position if position < last else last
     node = int(position)
     return table[node + branch, 0] + table[node + branch, 1] * (position - np.float32(node))
