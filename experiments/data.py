@@ -116,6 +116,14 @@ class FashionMNIST:
     source: str
     classes: tuple[str, ...] = CLASSES
 
+    @property
+    def sha256(self) -> str:
+        """Hash of all images and labels, in their order."""
+        digest = hashlib.sha256()
+        for tensor in (self.train.images, self.train.labels, self.test.images, self.test.labels):
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
 
 # --- the public functions -------------------------------------------------------------------
 

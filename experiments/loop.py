@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from aihwkit.optim.context import AnalogContext
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossbar.checkpoint import plain_state
 from crossbar.choices import check_choice
 from experiments.data import ImageSet, normalise
 
@@ -27,7 +28,7 @@ EVALUATION_BATCH = 1000
 
 
 class DivergedError(RuntimeError):
-    """The training loss became NaN or infinite."""
+    """The training loss, a weight or what the optimizer remembers became NaN or infinite."""
 
 
 class Images:
@@ -152,6 +153,34 @@ def _own_statistics(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def _unchanged() -> Iterator[None]:
     yield
+
+
+def check_finite(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Raise DivergedError, naming it, for a tensor of model or optimizer that is not finite.
+
+    A loss may stay finite while weights do not: a weight at infinity behind a clipped output, or
+    one that the last step of all has spoilt.
+    """
+    for name, tensor in _tensors(plain_state(model), ""):
+        _check_tensor(name, tensor)
+    for name, tensor in _tensors(optimizer.state_dict()["state"], "optimizer"):
+        _check_tensor(name, tensor)
+
+
+def _tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    """All tensors below `value`, with the way to them."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, Mapping | list | tuple):
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, item in items:
+            yield from _tensors(item, f"{name}.{key}" if name else str(key))
+
+
+def _check_tensor(name: str, tensor: Tensor) -> None:
+    wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
+    if wrong:
+        raise DivergedError(f"{wrong} of {tensor.numel()} numbers of {name} are not finite")
 
 
 def _finite(loss_sum: Tensor, seen: int) -> float:

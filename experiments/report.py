@@ -24,7 +24,8 @@ from device_models import CardError, DeviceCard, load_card
 from device_models.files import write_atomically
 from experiments.figures.device import draw_device
 from experiments.figures.training import draw_training
-from experiments.store import NOT_IDENTITY, Run, StoreError, list_runs
+from experiments.identity import NOT_IDENTITY
+from experiments.store import Run, StoreError, list_runs
 
 COLUMNS = (
     "variant",

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import csv
 import fcntl
-import hashlib
 import io
 import json
 import os
 import platform
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -28,9 +26,6 @@ import torch
 import yaml
 
 from device_models.files import write_atomically
-
-NOT_IDENTITY = ("store", "resume", "overwrite", "threads", "accelerator")
-"""Settings that do not change what a run computes."""
 
 PACKAGES = ("aihwkit", "torch", "torchvision", "numpy", "scipy", "hydra-core")
 
@@ -101,27 +96,18 @@ class Run:
             raise StoreError(f"{path}: not a checkpoint of this program ({reason})") from None
 
 
-def run_folder(config: Mapping[str, Any]) -> Path:
-    """Folder of the run that `config` (resolved, plain containers) describes."""
-    identity = {k: v for k, v in config.items() if k not in NOT_IDENTITY}
-    if config["data"]["verify"]:  # the same images wherever they were found
-        identity["data"] = {"held_out": config["data"]["held_out"]}
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    name = f"{config['schedule']}-seed{config['seed']}-{digest}"
-    return Path(str(config["store"])) / str(config["name"]) / name
-
-
 @contextmanager
-def open_run(config: Mapping[str, Any]) -> Iterator[Run]:
-    """Folder of this run, made where needed, locked against other processes while it is open.
+def open_run(
+    folder: Path, config: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
+) -> Iterator[Run]:
+    """The run in `folder`, made where needed, locked against other processes while it is open.
 
     Raises StoreError where a run is there already and neither `resume` nor `overwrite` is set,
     or where another process is working in it.
     """
-    run = Run(run_folder(config))
+    run = Run(folder)
     begun = (run.folder / "config.yaml").exists()
-    if begun and not (config["resume"] or config["overwrite"]):
+    if begun and not (resume or overwrite):
         status = (run.result() or {}).get("status", "unfinished")
         raise StoreError(
             f"{run.folder} holds this run already ({status}): "
@@ -129,7 +115,7 @@ def open_run(config: Mapping[str, Any]) -> Iterator[Run]:
         )
     run.folder.mkdir(parents=True, exist_ok=True)
     with _locked(run.folder):
-        if begun and not config["resume"]:
+        if begun and not resume:
             for name in ("config.yaml", "history.csv", "result.json", "last.pt", "best.pt"):
                 (run.folder / name).unlink(missing_ok=True)
         if not (run.folder / "config.yaml").exists():
@@ -143,10 +129,10 @@ def list_runs(store: str | Path) -> list[Run]:
     return [Run(path.parent) for path in sorted(Path(store).glob("*/*/result.json"))]
 
 
-def provenance(card_sha256: str) -> dict[str, Any]:
-    """Versions, machine, card and git state of this process."""
+def provenance(card_sha256: str, command: Sequence[str]) -> dict[str, Any]:
+    """The run's own command, and versions, machine, card and git state of this process."""
     return {
-        "command": ["python", "-m", "experiments.train", *sys.argv[1:]],
+        "command": list(command),
         **machine(),
         "card_sha256": card_sha256,
         "git": _git_state(),

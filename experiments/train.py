@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
 import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -25,49 +26,59 @@ except ImportError as wrong_install:
     sys.exit(f"error: {wrong_install}")
 
 from crossbar.checkpoint import load_plain_state, plain_state
-from crossbar.choices import check_choice
 from crossbar.models import build_model
 from crossbar.rpu import count_crossbar_weights, periphery
-from device_models import load_card
-from experiments.data import DataError, load_fashion_mnist, split, subset
+from device_models import DeviceCard, load_card
+from experiments.data import DataError, FashionMNIST, load_fashion_mnist, split, subset
+from experiments.identity import identity, run_folder
 from experiments.loop import (
     DivergedError,
     Images,
     Stopwatch,
     accuracy,
+    check_finite,
     decay_factor,
     make_optimizer,
     train_epoch,
 )
 from experiments.progress import TrainingProgress
-from experiments.store import Run, StoreError, open_run, provenance, run_folder
+from experiments.settings import MagneticField, Settings, read_settings
+from experiments.store import Run, StoreError, open_run, provenance
+
+CONF = Path(__file__).parents[1] / "conf"
+"""Configuration, found by its path: a folder `conf` of the user's own does not get in its way."""
 
 KNOWN_ERRORS = (DataError, StoreError, DivergedError, ValueError, TypeError, OSError)
 """Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""
+
+UNSETTLED = 0.05
+"""Difference of accuracy by which running statistics of BatchNorm are told to be off."""
 
 JOBS_FOLDER = "FIELDCROSSBAR_JOBS"
 """Environment variable naming the folder in which the jobs of a command note their failures."""
 
 
-def train(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Train the run that `config` (resolved, plain containers) describes; its result.
+def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[str, Any]]:
+    """Train the run that `settings` describe; the run and its result.
 
-    Raises DivergedError when the loss is no number any more, and what is in `KNOWN_ERRORS` for
-    settings or files that do not work.
+    `command`: the words that start this very run, kept with the result. Raises DivergedError when
+    the loss or the network is no number any more, and what is in `KNOWN_ERRORS` for files that do
+    not work.
     """
-    _check_settings(config)
-    if config["resume"] and (done := Run(run_folder(config)).finished_result()):
-        return done
-    device = _prepare_torch(config)
-    card = load_card(config["device"]["card"])
-    train_set, test_set = _load_images(config, device)
-    model = make_network(config).to(device)
-    rates = {k: v for k, v in config["optimizer"].items() if k != "decay"}
-    optimizer = make_optimizer(model, **rates)
+    device = _prepare_torch(settings)
+    card = load_card(settings.device.card)
+    folder = run_folder(settings, _identity(settings, card, device))
+    if settings.resume and (done := Run(folder).finished_result()):
+        return Run(folder), done
+    train_set, test_set = _load_images(settings, device)
+    model = make_network(settings, card).to(device)
+    optimizer = make_optimizer(model, **settings.optimizer.model_dump(exclude={"decay"}))
     result = {
         "status": "unfinished",
-        **{key: config[key] for key in ("name", "schedule", "seed")},
-        "activation": config["activation"]["name"],
+        "name": settings.name,
+        "schedule": settings.schedule,
+        "seed": settings.seed,
+        "activation": settings.activation.name,
         "card": card.name,
         "card_kind": card.kind,
         "card_sha256": card.sha256,
@@ -75,13 +86,14 @@ def train(config: Mapping[str, Any]) -> dict[str, Any]:
         "crossbar_weights": count_crossbar_weights(model),
         "train_images": len(train_set),
         "test_images": len(test_set),
-        "test_is_held_out": config["data"]["held_out"] > 0,
-        "provenance": provenance(card.sha256),
+        "test_is_held_out": settings.data.held_out > 0,
+        "provenance": provenance(card.sha256, command),
     }
-    with open_run(config) as run:
-        history = _resume(run, model, optimizer) if config["resume"] else []
+    config = settings.model_dump()
+    with open_run(folder, config, resume=settings.resume, overwrite=settings.overwrite) as run:
+        history = _resume(run, model, optimizer) if settings.resume else []
         try:
-            _train_epochs(config, run, model, optimizer, train_set, test_set, history)
+            _train_epochs(settings, run, model, optimizer, train_set, test_set, history)
             result["status"] = "finished"
         except KeyboardInterrupt:
             result["status"] = "interrupted"
@@ -95,11 +107,11 @@ def train(config: Mapping[str, Any]) -> dict[str, Any]:
         finally:
             result.update(_summary(history))
             run.write_result(result)
-    return result
+    return run, result
 
 
 def _train_epochs(
-    config: Mapping[str, Any],
+    settings: Settings,
     run: Run,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -108,8 +120,8 @@ def _train_epochs(
     history: list[dict[str, float]],
 ) -> None:
     """Train the epochs that `history` does not hold yet; each is appended to it and stored."""
-    epochs, decay = config["trainer"]["epochs"], config["optimizer"]["decay"]
-    label = f"{config['name']} seed {config['seed']}"
+    epochs, decay = settings.trainer.epochs, settings.optimizer.decay
+    label = f"{settings.name} seed {settings.seed}"
     with TrainingProgress(label, epochs, len(train_set), len(history)) as progress:
         for epoch in range(len(history), epochs):
             watch = Stopwatch()
@@ -117,18 +129,19 @@ def _train_epochs(
                 model,
                 optimizer,
                 train_set,
-                config["trainer"]["batch_size"],
-                _epoch_generator(config["seed"], epoch),
+                settings.trainer.batch_size,
+                _epoch_generator(settings.seed, epoch),
                 partial(_rate, epoch, epochs, decay),
                 progress.batch,
             )
+            check_finite(model, optimizer)
             row = {
                 "epoch": epoch + 1,
                 "train_loss": loss,
                 "train_accuracy": train_accuracy,
                 "test_accuracy": accuracy(model, test_set),
                 "test_accuracy_batch_statistics": accuracy(model, test_set, True),
-                "learning_rate": config["optimizer"]["lr"] * _rate(epoch, epochs, decay, 0.0),
+                "learning_rate": settings.optimizer.lr * _rate(epoch, epochs, decay, 0.0),
                 "seconds": watch.lap(),
             }
             _keep(run, model, optimizer, [*history, row])
@@ -136,47 +149,40 @@ def _train_epochs(
             progress.epoch(row)
 
 
-def make_network(config: Mapping[str, Any]) -> nn.Module:
-    """Network of `config`, with its weights on crossbars where the configuration says so."""
-    torch.manual_seed(config["seed"])
-    device, field, crossbar = config["device"], config["field"], config["crossbar"]
-    activation = dict(config["activation"])
-    kind = activation.pop("name")
-    check_choice("activation", kind, ("relu", "em"))
-    check_choice("crossbar", crossbar["name"], ("digital", "aihwkit", "tile"))
+def make_network(settings: Settings, card: DeviceCard) -> nn.Module:
+    """Network of `settings`, with its weights on crossbars where they say so."""
+    torch.manual_seed(settings.seed)
+    field, activation, crossbar = settings.field, settings.activation, settings.crossbar
 
     def make_activation(position: int) -> nn.Module:
-        if kind == "relu":
+        if activation.name == "relu":
             return nn.ReLU()
-        return EMActivation(device["card"], activation_fields(field, position), **activation)
+        choices = activation.model_dump(exclude={"name"})
+        return EMActivation(card, activation_fields(field, position), **choices)
 
-    model = build_model(activation=make_activation, **config["model"])
-    if crossbar["name"] == "digital":
+    model = build_model(activation=make_activation, **settings.model.model_dump())
+    if crossbar.name == "digital":
         return model
     return to_crossbar(
         model,
-        device["card"],
-        field["weights_G"],
-        recipe=crossbar["recipe"],
-        tile="memristor" if crossbar["name"] == "tile" else "aihwkit",
-        io=periphery(**crossbar["periphery"]),
-        update=crossbar.get("update"),
-        seed=config["seed"],
-        zero=crossbar["zero"],
-        step_c2c=device["step_c2c"],
-        write_noise=device["write_noise"],
-        step_d2d=device["step_d2d"],
-        range_d2d=device["range_d2d"],
+        card,
+        field.weights_G,
+        recipe=crossbar.recipe,
+        tile="memristor" if crossbar.name == "tile" else "aihwkit",
+        io=periphery(**crossbar.periphery.model_dump()),
+        update=crossbar.update.model_dump() if crossbar.name == "tile" else None,
+        seed=settings.seed,
+        zero=crossbar.zero,
+        **settings.device.model_dump(exclude={"card"}),
     )
 
 
-def activation_fields(field: Mapping[str, Any], position: int) -> list[float]:
+def activation_fields(field: MagneticField, position: int) -> list[float]:
     """Fields [G] of the activation at `position`: one list for all, or the field of its layer."""
-    fields = field["activation_G"]
-    if fields != "as_weights":
-        return list(fields)
-    weights = field["weights_G"]
-    if isinstance(weights, int | float):
+    if field.activation_G != "as_weights":
+        return field.activation_G
+    weights = field.weights_G
+    if isinstance(weights, float):
         return [weights]
     if position >= len(weights):
         raise ValueError(
@@ -185,60 +191,46 @@ def activation_fields(field: Mapping[str, Any], position: int) -> list[float]:
     return [weights[position]]
 
 
-def _check_settings(config: Mapping[str, Any]) -> None:
-    """Settings that would otherwise fail late or without a clear word. Raises ValueError."""
-    trainer, optimizer = config["trainer"], config["optimizer"]
-    for key, value, least in (
-        ("seed", config["seed"], 0),
-        ("threads", config["threads"] or 1, 1),
-        ("trainer.epochs", trainer["epochs"], 1),
-        ("trainer.batch_size", trainer["batch_size"], 2),
-        ("data.held_out", config["data"]["held_out"], 0),
-    ):
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"{key} must be a whole number from {least}, got {value!r}")
-    for key in ("lr", "crossbar_lr"):
-        if not isinstance(optimizer[key], int | float) or optimizer[key] <= 0:
-            raise ValueError(f"optimizer.{key} must be a positive number, got {optimizer[key]!r}")
-    decay_factor(0.0, optimizer["decay"])
-    update = config["crossbar"].get("update") or {}
-    if not isinstance(update, Mapping):
-        raise ValueError(f"crossbar.update must hold settings, got {update!r}")
+def _identity(settings: Settings, card: DeviceCard, device: torch.device) -> dict[str, Any]:
+    """Identity of the run on this device; images that nobody published count by their content."""
+    threads = torch.get_num_threads()
+    plural = "s" if threads > 1 else ""
+    return identity(
+        settings,
+        card_sha256=card.sha256,
+        images_sha256=None if settings.data.verify else _load_data(settings).sha256,
+        computed_on=f"cpu, {threads} thread{plural}" if device.type == "cpu" else device.type,
+    )
 
 
-def _prepare_torch(config: Mapping[str, Any]) -> torch.device:
+def _prepare_torch(settings: Settings) -> torch.device:
     """Threads, determinism and the accelerator of this process."""
-    on_tiles = config["crossbar"]["name"] == "aihwkit"
+    on_tiles = settings.crossbar.name == "aihwkit"
     # aihwkit's tiles gain nothing from a second thread, and a run with two ended less accurate.
-    torch.set_num_threads(config["threads"] or (1 if on_tiles else len(os.sched_getaffinity(0))))
+    torch.set_num_threads(settings.threads or (1 if on_tiles else len(os.sched_getaffinity(0))))
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
-    wanted = config["accelerator"]
-    check_choice("accelerator", wanted, ("auto", "cpu", "cuda"))
-    if wanted == "cuda" and not torch.cuda.is_available():
+    if settings.accelerator == "cuda" and not torch.cuda.is_available():
         raise ValueError("accelerator=cuda: torch sees no CUDA device; use accelerator=auto")
     # aihwkit's wheels come without CUDA: its tiles stay on the CPU.
-    on_gpu = torch.cuda.is_available() and wanted != "cpu"
+    on_gpu = torch.cuda.is_available() and settings.accelerator != "cpu"
     return torch.device("cuda" if on_gpu and not on_tiles else "cpu")
 
 
-def _load_images(config: Mapping[str, Any], device: torch.device) -> tuple[Images, Images]:
+def _load_images(settings: Settings, device: torch.device) -> tuple[Images, Images]:
     """Training and test images; with data.held_out the latter come from the training images."""
-    source = config["data"]
-    data = load_fashion_mnist(
-        source["folder"],
-        cache=source["cache"],
-        download=source["download"],
-        verify=source["verify"],
-    )
+    data, trainer = _load_data(settings), settings.trainer
     train_images, test_images = data.train, data.test
-    if source["held_out"]:
-        train_images, test_images = split(data.train, source["held_out"], seed=0)
-    trainer = config["trainer"]
-    train_images = subset(train_images, trainer["train_images"], seed=0)
-    test_images = subset(test_images, trainer["test_images"], seed=0)
+    if settings.data.held_out:
+        train_images, test_images = split(data.train, settings.data.held_out, seed=0)
+    train_images = subset(train_images, trainer.train_images, seed=0)
+    test_images = subset(test_images, trainer.test_images, seed=0)
     return Images(train_images, device), Images(test_images, device)
+
+
+def _load_data(settings: Settings) -> FashionMNIST:
+    return load_fashion_mnist(**settings.data.model_dump(exclude={"held_out"}))
 
 
 def _rate(epoch: int, epochs: int, decay: str, share: float) -> float:
@@ -296,20 +288,38 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def _job(config: DictConfig) -> None:
-    """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
+def _job(config: DictConfig) -> float | None:
+    """One hydra job; a failure is told in one line and noted, so that a sweep goes on.
+
+    What it returns is for an optimiser to drive: the accuracy on held-out training images, None
+    without them, as nothing is tuned on the test set.
+    """
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    label = f"{plain.get('name')} seed {plain.get('seed')}"
     try:
-        result = train(plain)
+        settings = read_settings(plain)
+        run, result = train(settings, _own_command())
     except KNOWN_ERRORS as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        _note_failure(f"{plain['name']} seed {plain['seed']}: {' '.join(str(error).split())}")
-    else:
-        print(
-            f"{plain['name']} seed {plain['seed']}: {result['status']} with "
-            f"{result.get('test_accuracy', 0):.2%} test accuracy, {run_folder(plain)}"
-        )
+        _note_failure(f"{label}: {' '.join(str(error).split())}")
+        return None
+    print(f"{label}: {_result_line(result)}, {run.folder}")
+    return result["test_accuracy"] if result["test_is_held_out"] else None
+
+
+def _own_command() -> list[str]:
+    """The words that start this job alone, also where it is one of a sweep."""
+    return ["python", "-m", "experiments.train", *HydraConfig.get().overrides.task]
+
+
+def _result_line(result: Mapping[str, Any]) -> str:
+    """Status and accuracy; that with batch statistics too where BatchNorm is not settled yet."""
+    accuracy, own = result["test_accuracy"], result["test_accuracy_batch_statistics"]
+    line = f"{result['status']} with {accuracy:.2%} test accuracy"
+    if abs(accuracy - own) < UNSETTLED:
+        return line
+    return f"{line} ({own:.2%} with the statistics of each batch: BatchNorm's are not settled)"
 
 
 def _note_failure(line: str) -> None:
@@ -324,7 +334,7 @@ def main() -> None:
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     with tempfile.TemporaryDirectory() as folder:
         os.environ[JOBS_FOLDER] = folder
-        run_jobs = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(_job)
+        run_jobs = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)
         try:
             run_jobs()
         except KeyboardInterrupt:
