@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -30,6 +29,7 @@ from crossbar.models import build_model
 from crossbar.rpu import count_crossbar_weights, periphery
 from device_models import DeviceCard, load_card
 from experiments.data import DataError, FashionMNIST, load_fashion_mnist, split, subset
+from experiments.hydra_app import CONFIGURATION_ERRORS, one_line, run_app, shows_tracebacks
 from experiments.identity import identity, run_folder
 from experiments.loop import (
     DivergedError,
@@ -45,10 +45,7 @@ from experiments.progress import TrainingProgress
 from experiments.settings import MagneticField, Settings, read_settings
 from experiments.store import Run, StoreError, open_run, provenance
 
-CONF = Path(__file__).parents[1] / "conf"
-"""Configuration, found by its path: a folder `conf` of the user's own does not get in its way."""
-
-KNOWN_ERRORS = (DataError, StoreError, DivergedError, ValueError, TypeError, OSError)
+KNOWN_ERRORS = (*CONFIGURATION_ERRORS, DataError, StoreError, DivergedError, OSError)
 """Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""
 
 UNSETTLED = 0.05
@@ -294,15 +291,16 @@ def _job(config: DictConfig) -> float | None:
     What it returns is for an optimiser to drive: the accuracy on held-out training images, None
     without them, as nothing is tuned on the test set.
     """
-    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    label = f"{plain.get('name')} seed {plain.get('seed')}"
+    label = "run"
     try:
+        plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+        label = f"{plain.get('name')} seed {plain.get('seed')}"
         settings = read_settings(plain)
         run, result = train(settings, _own_command())
     except KNOWN_ERRORS as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        if shows_tracebacks():
             raise
-        _note_failure(f"{label}: {' '.join(str(error).split())}")
+        _note_failure(f"{label}: {one_line(error)}")
         return None
     print(f"{label}: {_result_line(result)}, {run.folder}")
     return result["test_accuracy"] if result["test_is_held_out"] else None
@@ -330,13 +328,10 @@ def _note_failure(line: str) -> None:
 
 def main() -> None:
     """Command line: exit code 1 when any job failed, 130 after ctrl-C."""
-    # argparse stops reading overrides at a flag between them: `experiment=set2 -m seed=0,1`.
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     with tempfile.TemporaryDirectory() as folder:
         os.environ[JOBS_FOLDER] = folder
-        run_jobs = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)
         try:
-            run_jobs()
+            run_app(_job)
         except KeyboardInterrupt:
             print("stopped; resume=true continues after the last whole epoch", file=sys.stderr)
             sys.exit(130)
