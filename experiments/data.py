@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from device_models.files import open_lock
 from experiments.fetch import FETCHERS, PACKAGE, PACKAGE_FOLDER, Fetcher, FetchError
 
 PIXELS = 28
@@ -399,7 +400,7 @@ def _locked(cache: Path) -> Iterator[bool]:
 
     The kernel frees the lock of a killed process, so it never has to be removed by hand.
     """
-    with (cache / ".lock").open("w") as file:
+    with open_lock(cache / ".lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:

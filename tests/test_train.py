@@ -9,18 +9,23 @@ import subprocess
 import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
 
+from device_models import load_card
+from experiments.data import FILES
+from experiments.loop import train_epoch
 from experiments.report import write_report
 from experiments.store import Run, list_runs
-from experiments.train import main
+from experiments.train import _job, main
 
 pytestmark = pytest.mark.usefixtures("fashion_mnist")
 
@@ -61,6 +66,15 @@ def start(store: Path, *overrides: str) -> subprocess.Popen:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     return process
+
+
+def write_images(folder: Path, seed: int) -> None:
+    """Random images in the files and shapes of the real ones."""
+    generator = np.random.default_rng(seed)
+    for name, file in FILES.items():
+        high = 256 if len(file.shape) == 3 else 10
+        values = generator.integers(0, high, file.shape, dtype=np.uint8)
+        (folder / name).write_bytes(file.header + values.tobytes())
 
 
 def only_run(store: Path) -> Run:
@@ -236,6 +250,92 @@ def test_sweep_of_make_run(tmp_path):
 def test_the_same_images_from_another_folder_are_the_same_run(tmp_path):
     assert train(tmp_path).returncode == 0
     assert "resume=true" in train(tmp_path, "data.download=false").stderr
+
+
+def test_a_card_fitted_again_under_its_old_name_is_another_run(tmp_path, card):
+    """Neither the old device's result is shown nor its run continued; the path does not matter."""
+    path, elsewhere = tmp_path / "my.json", tmp_path / "elsewhere.json"
+    card.save(path)
+    card.save(elsewhere)
+    arguments = ("experiment=crossbar", "trainer.train_images=64", "resume=true")
+    store = tmp_path / "store"
+    assert train(store, *arguments, f"device.card={path}").returncode == 0
+    shown = train(store, *arguments, f"device.card={elsewhere}")
+    assert "epoch 1/1" not in shown.stdout
+    first = only_run(store)
+    replace(card, n_pulses=card.n_pulses // 2).save(path, overwrite=True)
+    trained = train(store, *arguments, f"device.card={path}")
+    assert "epoch 1/1" in trained.stdout
+    hashes = {run.result()["card_sha256"] for run in list_runs(store)}
+    assert hashes == {card.sha256, load_card(path).sha256}
+    assert len(list_runs(store)) == 2
+    assert first.result()["card_sha256"] == card.sha256
+
+
+def test_other_images_count_by_their_content(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    write_images(folder, seed=0)
+    arguments = ("trainer.train_images=64", f"data.folder={folder}", "data.verify=false")
+    store = tmp_path / "store"
+    assert train(store, *arguments).returncode == 0
+    assert "resume=true" in train(store, *arguments).stderr
+    write_images(folder, seed=1)
+    assert train(store, *arguments).returncode == 0
+    assert len(list_runs(store)) == 2
+
+
+@pytest.mark.parametrize("word", ["no", "off", "'False'", "maybe", "0"])
+def test_only_true_overwrites_a_finished_run(tmp_path, word):
+    assert train(tmp_path).returncode == 0
+    before = {p: p.read_bytes() for p in only_run(tmp_path).folder.iterdir()}
+    refused = train(tmp_path, f"overwrite={word}")
+    assert refused.returncode == 1
+    assert "overwrite must be true or false" in refused.stderr
+    assert {p: p.read_bytes() for p in only_run(tmp_path).folder.iterdir()} == before
+
+
+def test_weights_that_are_no_numbers_any_more_end_the_run(tmp_path, monkeypatch):
+    """The loss is finite: the last step of the last epoch has spoilt a weight nobody sees."""
+
+    def spoil(model, *arguments):
+        reached = train_epoch(model, *arguments)
+        with torch.no_grad():
+            model.classifier[-1].weight[3, 5] = float("nan")
+        return reached
+
+    monkeypatch.setattr("experiments.train.train_epoch", spoil)
+    done = train(tmp_path)
+    assert done.returncode == 1
+    assert "1 of 840 numbers of classifier.7.weight are not finite" in done.stderr
+    assert only_run(tmp_path).result()["status"] == "diverged"
+    assert not only_run(tmp_path).last.exists()
+
+
+def test_the_run_keeps_its_own_command_and_gives_an_optimiser_the_held_out_accuracy(tmp_path):
+    returned = []
+
+    def job(config):
+        returned.append(_job(config))
+
+    with mock.patch("experiments.train._job", job):
+        train(tmp_path, "-m", "seed=0,1", "data.held_out=100")
+        train(tmp_path, "seed=2")
+    results = sorted((run.result() for run in list_runs(tmp_path)), key=lambda r: r["seed"])
+    for result in results:
+        seeds = [word for word in result["provenance"]["command"] if word.startswith("seed=")]
+        assert seeds == [f"seed={result['seed']}"]
+    assert [r["test_is_held_out"] for r in results] == [True, True, False]
+    assert returned == [results[0]["test_accuracy"], results[1]["test_accuracy"], None]
+
+
+def test_an_accuracy_with_unsettled_statistics_says_so(tmp_path):
+    """A tiny run ends before the running statistics of BatchNorm mean anything."""
+    line = train(tmp_path, "experiment=set2", "trainer.train_images=1000").stdout.splitlines()[-1]
+    result = only_run(tmp_path).result()
+    own = result["test_accuracy_batch_statistics"]
+    assert own - result["test_accuracy"] > 0.05
+    assert f"({own:.2%} with the statistics of each batch" in line
 
 
 def test_a_torch_that_does_not_fit_ends_in_one_line(tmp_path):
