@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from crossbar import to_crossbar
 from experiments.data import ImageSet
 from experiments.loop import (
     DivergedError,
     Images,
     accuracy,
+    check_finite,
     decay_factor,
     make_optimizer,
     train_epoch,
@@ -98,6 +100,41 @@ def test_a_loss_that_is_no_number_stops_the_epoch(poison):
         model[2].weight[0, 0] = poison
     with pytest.raises(DivergedError, match="training loss became"):
         one_epoch(model, data)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda model, _: model[1].weight.data.view(-1)[7:8].fill_(torch.nan), "1.weight"),
+        (lambda model, _: model[1].running_var.fill_(torch.inf), "1.running_var"),
+        (lambda model, _: accumulator(model)[0, 0].fill_(torch.nan), "memory"),
+        (lambda model, _: tile(model).array.weight[1, 5].fill_(torch.nan), "weight"),
+        (lambda _, optimizer: moments(optimizer).fill_(torch.nan), "optimizer"),
+    ],
+    ids=["weight", "statistics", "accumulator", "device", "moment"],
+)
+def test_whatever_is_no_number_after_an_epoch_is_found(spoil, named):
+    """Weights, running statistics, devices, accumulators and what the optimizer remembers."""
+    model, data = to_crossbar(network(), "lsmo_pvdf_co", tile="memristor"), images()
+    optimizer = make_optimizer(model, name="adam", **ADAM)
+    train_epoch(model, optimizer, data, 16, torch.Generator(), lambda _: 1.0, lambda *_: None)
+    check_finite(model, optimizer)
+    with torch.no_grad():
+        spoil(model, optimizer)
+    with pytest.raises(DivergedError, match=rf"{named}.* are not finite"):
+        check_finite(model, optimizer)
+
+
+def tile(model):
+    return model[2].analog_module.tile.recipe
+
+
+def accumulator(model):
+    return tile(model).memory
+
+
+def moments(optimizer):
+    return next(s["exp_avg"] for s in optimizer.state.values() if "exp_avg" in s)
 
 
 def test_unknown_optimizer_is_named():
