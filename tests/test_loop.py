@@ -126,7 +126,7 @@ def test_whatever_is_no_number_after_an_epoch_is_found(spoil, named):
 
 
 def tile(model):
-    return model[2].analog_module.tile.recipe
+    return next(model[2].analog_tiles()).tile.recipe
 
 
 def accumulator(model):
