@@ -21,7 +21,6 @@ from device_models.pulses import PulseData, PulseDataError, Segment, read_pulses
 from device_models.pulses.headings import read_heading
 from device_models.pulses.segments import find_switches
 from device_models.pulses.tables import MAX_BYTES
-from device_models.pulses.types import one_line
 from device_models.pulses.units import find_unit
 
 quick = settings(
@@ -1003,14 +1002,14 @@ def test_columns_of_different_quantities(tmp_path):
 def test_paths_that_cannot_be_read(tmp_path):
     with pytest.raises(PulseDataError, match=r"none\.csv: No such file"):
         read_pulses(tmp_path / "none.csv")
-    with pytest.raises(PulseDataError, match="directory"):
+    with pytest.raises(PulseDataError, match="is a folder, not a regular file"):
         read_pulses(tmp_path)
     with pytest.raises(PulseDataError, match="null"):
         read_pulses("a\0b")
 
 
 def test_large_files_are_refused(tmp_path):
-    with pytest.raises(PulseDataError, match="more than 67108864 bytes"):
+    with pytest.raises(PulseDataError, match="more than the 67108864 bytes"):
         read(tmp_path, b"1\n" * (MAX_BYTES // 2 + 1))
     with pytest.raises(PulseDataError, match="more than 2000000 cells"):
         read(tmp_path, "1,2,3\n" * 700_000)
@@ -1025,7 +1024,8 @@ def test_large_files_are_refused(tmp_path):
 def test_messages_are_one_printable_line_whatever_is_quoted():
     nasty = "a\nb\r\x00\x1b[31m\u2028\udcff" + "x" * 5000
     said = str(PulseDataError(nasty))
-    assert said == one_line(nasty)
+    assert said.startswith("a b ")
+    assert said.endswith("xxx")
     assert said.isprintable()
     assert len(said) <= 600
 
