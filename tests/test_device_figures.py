@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
+import warnings
 
 import matplotlib.image
 import numpy as np
 import pytest
 
+from device_models.paper_reading import Reading
 from device_models.protocols import Measurements
 from experiments import device_figures
 from experiments.device_figures import FIGURES, main, selected
 from experiments.statements import STATEMENTS
+from experiments.statements.stdp import stdp_outcome
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,15 @@ def test_a_disk_that_fills_up_leaves_no_figure_without_its_table(tmp_path, monke
     with pytest.raises(SystemExit, match=r"^error: .*statements.md: No space left on device$"):
         main(["--only", "S6", "--out", str(out)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_spikes_too_short_to_move_the_device_fail_without_a_warning():
+    still = Measurements(Reading(rect_s=5e-324))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outcome = stdp_outcome(still)
+    assert outcome.status == "fail"
+    assert "nothing moves" in outcome.value
 
 
 @pytest.mark.parametrize(
