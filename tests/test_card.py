@@ -35,6 +35,21 @@ def test_a_folder_that_cannot_be_written_is_one_line():
         reconstruct_card.main(["--out", "/proc/nowhere"])
 
 
+def test_points_and_card_are_written_both_or_not_at_all(tmp_path, monkeypatch):
+    sync, syncs = os.fsync, []
+
+    def full(number: int) -> None:
+        syncs.append(number)
+        if len(syncs) == 2:
+            raise OSError(28, "No space left on device")
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SystemExit, match=r"^error: .*lsmo_pvdf_co.json: No space left"):
+        reconstruct_card.main(["--out", str(tmp_path / "new")])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_curves_follow_the_reconstructed_points(card):
     """At every pulse, branch and field, within 0.2 % of the value."""
     for (branch, field_G), resistance in reconstruct_responses().items():
