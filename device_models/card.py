@@ -264,7 +264,7 @@ class DeviceCard:
         `quantity`: "conductance" or "resistance". Raises ValueError for another one, and where a
         conductance of 0 or below has no resistance.
         """
-        from device_models.plotting import draw_card  # takes 0.5 s, which few users of cards need
+        from device_models.plotting import draw_card  # few users of cards need it
 
         return draw_card(self, quantity)
 

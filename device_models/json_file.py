@@ -11,6 +11,7 @@ from device_models.files import FileError, read_limited
 from device_models.plain_text import message
 
 MAX_DEPTH = 32
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 
 class JSONFileError(ValueError):
@@ -43,9 +44,6 @@ def read_json(path: str | Path, limit: int) -> Any:
     except ValueError as error:
         raise JSONFileError(f"{path}: {error}") from None
     return content
-
-
-_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from device_models.plain_text import one_line
 __all__ = ["Figure", "draw_card", "si_scale"]
 
 FloatArray = NDArray[np.float64]
-Curve = Callable[[str, float], FloatArray]
+Values = Callable[[str, float], FloatArray]
 """Values of a branch at a field [G] at every pulse drawn."""
 
 MAX_FIELDS = 8
 MAX_PULSES = 512
+MAX_TITLE = 170
 SYMBOLS = {"S": "S", "ohm": "Ω"}
 PREFIXES = {-18: "a", -15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
 
@@ -38,8 +39,8 @@ def draw_card(card: DeviceCard, quantity: str = "conductance") -> Figure:
     """
     fields = _evenly(card.fields_G, MAX_FIELDS)
     pulses = np.unique(np.linspace(0, card.n_pulses, min(card.n_pulses, MAX_PULSES) + 1).round())
-    curve = _curve(card, quantity, pulses)
-    values = {(b, field_G): curve(b, field_G) for b in BRANCHES for field_G in fields}
+    value = _values(card, quantity, pulses)
+    values = {(b, field_G): value(b, field_G) for b in BRANCHES for field_G in fields}
     rows = 2 if len(fields) > 1 and all(np.all(v > 0) for v in values.values()) else 1
     figure = Figure(figsize=(9, 1.2 + 2.6 * rows), layout="constrained")
     # A stranger's title is text, not mathematics.
@@ -88,7 +89,7 @@ def _draw_branch(
         axes.grid(alpha=0.3)
 
 
-def _curve(card: DeviceCard, quantity: str, pulses: FloatArray) -> Curve:
+def _values(card: DeviceCard, quantity: str, pulses: FloatArray) -> Values:
     if quantity == "conductance":
         return lambda branch, field_G: card.conductance(branch, pulses, field_G)
     if quantity != "resistance":
@@ -116,7 +117,8 @@ def _evenly(values: tuple[float, ...], most: int) -> list[float]:
 
 def _title(card: DeviceCard) -> str:
     name = one_line(card.title[:1000]) or one_line(card.name[:1000]) or "device"
-    return "\n".join(textwrap.wrap(textwrap.shorten(name, 170) + f" ({card.kind})", 100))
+    name = name if len(name) <= MAX_TITLE else f"{name[: MAX_TITLE - 3]}..."
+    return "\n".join(textwrap.wrap(f"{name} ({card.kind})", 100))
 
 
 def _legend(axes: Axes, shown: int, of: int) -> None:

@@ -13,11 +13,12 @@ from __future__ import annotations
 import argparse
 import io
 import re
+from functools import partial
 from pathlib import Path
 
 from device_models.card import KINDS, CardError
 from device_models.files import check_outputs, refused, write_together
-from device_models.fit import CANDIDATES, FitError, fit_card
+from device_models.fit import CANDIDATES, CardFit, FitError, fit_card
 from device_models.fit.card import MAX_BOOTSTRAP, MAX_SEED
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 from experiments.figures.fit import draw_fit
@@ -45,27 +46,18 @@ def make_card(given: argparse.Namespace) -> str:
     """Write the card and its report; the report. Raises what reading, fit and files raise."""
     card, picture, text = outputs(given.out)
     check_outputs([card, picture, text], overwrite=given.overwrite, inputs=[given.data])
-    slow = given.data.is_file() and given.data.stat().st_size >= SLOW_BYTES
-    with stage(f"reading {given.data.name}", always=slow):
+    shown = partial(stage, always=_is_slow(given.data))
+    with shown(f"reading {given.data.name}"):
         data = _read(given)
-    with stage(f"fitting {data.n_readings:,} readings", always=slow):
-        fit = fit_card(
-            data,
-            name=given.name,
-            title=given.title,
-            kind=given.kind,
-            reference=given.reference,
-            law=given.law,
-            bootstrap=given.bootstrap,
-            seed=given.seed,
-        )
+    with shown(f"fitting {data.n_readings:,} readings"):
+        fit = _fit(data, given)
     checks: list[TileCheck] = []
     if not given.no_tile:
-        with stage("driving a tile built from the card", always=slow):
+        with shown("driving a tile built from the card"):
             checks = check_tile(fit)
     report = write_report(fit, checks, str(card))
     image = io.BytesIO()
-    with stage("drawing the report", always=slow):
+    with shown("drawing the report"):
         draw_fit(fit, checks).savefig(image, format="png", dpi=144)
     write_together(
         {picture: image.getvalue(), text: report + "\n", card: fit.card.to_json()},
@@ -87,6 +79,23 @@ def outputs(card: Path) -> tuple[Path, Path, Path]:
     if not str(card).isprintable():
         raise refused(card, "has characters that cannot be printed")
     return card, card.with_suffix(".report.png"), card.with_suffix(".report.txt")
+
+
+def _is_slow(data: Path) -> bool:
+    return data.is_file() and data.stat().st_size >= SLOW_BYTES
+
+
+def _fit(data: PulseData, given: argparse.Namespace) -> CardFit:
+    return fit_card(
+        data,
+        name=given.name,
+        title=given.title,
+        kind=given.kind,
+        reference=given.reference,
+        law=given.law,
+        bootstrap=given.bootstrap,
+        seed=given.seed,
+    )
 
 
 def _read(given: argparse.Namespace) -> PulseData:

@@ -182,11 +182,12 @@ def _tile_lines(fit: CardFit, checks: list[TileCheck]) -> list[str]:
 def _next_lines(out: str) -> list[str]:
     """Commands to go on with, as a shell takes them."""
     card = override("device.card", out)
-    preset = str(Path(out).with_suffix(".py"))
+    # Not called after the card alone: a dis.py here would stand in for Python's own.
+    preset = str(Path(out).with_name(f"{Path(out).stem}_preset.py"))
     return [
         f"Card: {out}. What it costs in accuracy, and the device for an aihwkit script:",
         "  " + command_line(*TRAIN, "experiment=crossbar", card),
-        "  " + command_line(*EXPORT, "--aihwkit", preset, "--", out),
+        "  " + command_line(*EXPORT, f"--aihwkit={preset}", "--", out),
     ]
 
 

@@ -234,7 +234,7 @@ def test_printed_commands_run_when_pasted(tmp_path, capsys, name):
     assert OmegaConf.create({"card": override.value()}).card == str(card)
     assert export[:2] == ["-m", "experiments.export_card"]
     export_card.main(export[2:])
-    assert card.with_suffix(".py").read_text().startswith('"""')
+    assert card.with_name(f"{name}_preset.py").read_text().startswith('"""')
 
 
 def pasted(line: str, folder: Path) -> list[str]:

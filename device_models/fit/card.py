@@ -150,7 +150,8 @@ def _check_options(law: str, bootstrap: int, seed: int) -> None:
     if law != "auto" and law not in CANDIDATES:
         raise FitError(f"law must be auto or one of {', '.join(CANDIDATES)}, got {law!r}")
     for name, value, highest in (("bootstrap", bootstrap, MAX_BOOTSTRAP), ("seed", seed, MAX_SEED)):
-        if not isinstance(value, int | np.integer) or not 0 <= value <= highest:
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not 0 <= value <= highest:
             raise FitError(f"{name} must be a whole number from 0 to {highest}, got {value!r}")
 
 
