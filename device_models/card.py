@@ -16,13 +16,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from device_models.curves import LAWS, Law, Response, blend
 from device_models.files import write_atomically
+from device_models.json_file import JSONFileError, read_json
+from device_models.plain_text import message
+
+if TYPE_CHECKING:
+    from device_models.plotting import Figure
 
 FloatArray = NDArray[np.float64]
 
@@ -37,12 +42,17 @@ COVARIANCES = ("fit", "d2d")
 MAX_DRAWS = 1000
 MAX_SPREAD = 1e4
 """Largest spread a card may state; noisy devices have steps far below their noise."""
-NUMBERS = re.compile(r"\[\s+(-?\d[-\d.eE+,\s]*?)\s+\]")
+NUMBERS = re.compile(r"\[\n\s*(-?\d[-\d.eE+,\s]*)\]")
+"""A list of numbers over several lines; texts hold no line end in JSON and stay as they are."""
+
 CARD_FOLDER = Path(__file__).parent / "cards"
 
 
 class CardError(ValueError):
     """A card that cannot be used; the message is one line naming the file and the place in it."""
+
+    def __init__(self, text: str):
+        super().__init__(message(text))
 
 
 @dataclass(frozen=True)
@@ -239,9 +249,24 @@ class DeviceCard:
         path = Path(path)
         if path.exists() and not overwrite:
             raise CardError(f"{path}: exists already; choose another name or overwrite=True")
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(path, NUMBERS.sub(_on_one_line, text))
+        write_atomically(path, self.to_json())
         return path
+
+    def to_json(self) -> bytes:
+        """Content of the card's file, UTF-8."""
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        # Halves of surrogate pairs, as in names of files, have no UTF-8 but an escape in JSON.
+        return NUMBERS.sub(_on_one_line, text).encode("utf-8", "backslashreplace")
+
+    def plot(self, quantity: str = "conductance") -> Figure:
+        """Matplotlib figure of the card's LTP and LTD curves against the pulse number.
+
+        `quantity`: "conductance" or "resistance". Raises ValueError for another one, and where a
+        conductance of 0 or below has no resistance.
+        """
+        from device_models.plotting import draw_card  # few users of cards need it
+
+        return draw_card(self, quantity)
 
     def _measured(self, branch: str, field_G: float) -> Law:
         return next(c.law for c in self.curves if c.branch == branch and c.field_G == field_G)
@@ -306,24 +331,9 @@ def load_card(card: str | Path | DeviceCard) -> DeviceCard:
 
 def _read(path: Path) -> DeviceCard:
     try:
-        size = path.stat().st_size
-        if size > MAX_CARD_BYTES:
-            raise CardError(f"{path}: {size} bytes, a card has at most {MAX_CARD_BYTES}")
-        content = json.loads(
-            path.read_bytes().decode("utf-8"),
-            object_pairs_hook=_unique_keys,
-            parse_constant=_no_constant,
-        )
-    except OSError as error:
-        raise CardError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise CardError(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except json.JSONDecodeError as error:
-        raise CardError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
-    except CardError:
-        raise
-    except (RecursionError, ValueError) as error:
-        raise CardError(f"{path}: {str(error) or 'nested too deeply'}") from None
+        content = read_json(path, MAX_CARD_BYTES)
+    except JSONFileError as error:
+        raise CardError(str(error)) from None
     try:
         return card_from_dict(content, path=str(path))
     except CardError as error:
@@ -570,15 +580,3 @@ def _on_one_line(numbers: re.Match[str]) -> str:
 def _key_suffix(unit: str) -> str:
     """Unit as the ending of a key: `offset_ohm`, `offset_S`; none for arbitrary units."""
     return "" if unit == "1" else f"_{unit}"
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise CardError(f"key {key!r:.40} is given twice")
-    return dict(pairs)
-
-
-def _no_constant(text: str) -> None:
-    raise CardError(f"{text} is not a number a card may hold")

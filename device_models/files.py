@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
+from device_models.plain_text import message
+
 TEMPORARY = ".writing-"
 """Start of the names of files that are being written; a killed process leaves some behind."""
 
@@ -35,7 +37,7 @@ class FileError(OSError):
     """A file that is not read or written as asked; its text is one line that starts with it."""
 
     def __str__(self) -> str:
-        return f"{self.filename}: {self.strerror}"
+        return message(f"{self.filename}: {self.strerror}")
 
 
 def refused(path: str | Path, reason: str) -> FileError:
@@ -77,7 +79,8 @@ def write_together(
     staged: list[tuple[Path, Path]] = []
     try:
         for path, content in files.items():
-            made += _make_folder(path.parent)
+            with _naming(path):
+                made += _make_folder(path.parent)
             staged.append((path, _write_temporary(path, content)))
         _replace_all(staged)
     except BaseException:
@@ -102,9 +105,8 @@ def check_outputs(
     for path, target in zip(paths, real, strict=True):
         if real.count(target) > 1:
             raise refused(path, "is named for two outputs; choose another name")
-        try:
-            mode = os.lstat(path).st_mode
-        except FileNotFoundError:
+        mode = _mode(path)
+        if mode is None:
             continue
         _check_regular(path, mode)
         if _identity(path) in read:
@@ -140,13 +142,25 @@ def remove_leftovers(folder: Path, older_than_s: float = 0.0) -> None:
 
 def _open_regular(path: str | Path, flags: int) -> int:
     """Number of the opened file; FileError, at once, where it is no regular one."""
-    number = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    try:
+        number = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except ValueError as error:  # a null character in the name
+        raise refused(path, str(error)) from None
     try:
         _check_regular(path, os.fstat(number).st_mode)
     except FileError:
         os.close(number)
         raise
     return number
+
+
+def _mode(path: Path) -> int | None:
+    """Kind and rights of what stands at `path` itself, a link too; None where there is nothing."""
+    with _naming(path):
+        try:
+            return os.lstat(path).st_mode
+        except FileNotFoundError:
+            return None
 
 
 def _check_regular(path: str | Path, mode: int) -> None:

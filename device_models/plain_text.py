@@ -1,6 +1,8 @@
-"""Text of strangers inside files that we write."""
+"""Text of strangers inside files that we write and messages that we print."""
 
 from __future__ import annotations
+
+MAX_MESSAGE = 600
 
 
 def one_line(text: str) -> str:
@@ -10,3 +12,15 @@ def one_line(text: str) -> str:
     of surrogate pairs go, so that the text stays inside a comment and can be encoded.
     """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def message(text: str) -> str:
+    """`text` as an error shows it: one line, ? for what cannot be printed, cut where too long.
+
+    The middle is left out: a message starts with the file and ends with what is wrong.
+    """
+    clean = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    if len(clean) <= MAX_MESSAGE:
+        return clean
+    half = MAX_MESSAGE // 2
+    return f"{clean[: half - 5]} ... {clean[-half:]}"

@@ -10,7 +10,6 @@ a bench.json written before, between the markers of the README.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -33,6 +32,7 @@ from experiments.benchmarks.activation import (
 from experiments.benchmarks.fit import bench_fit
 from experiments.benchmarks.timing import Ceilings, Timing, measure_ceilings
 from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
+from experiments.options import Parser, end, whole_number
 from experiments.store import machine
 
 BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
@@ -121,12 +121,14 @@ LIMITS = (
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}, memory (all)")
-    parser.add_argument("--repeats", type=int, default=15, help="rounds (%(default)s)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="(all cores)")
+    parser.add_argument(
+        "--repeats", type=whole_number(1, 10_000), default=15, help="rounds (%(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=whole_number(1, 1024), default=os.cpu_count() or 1, help="(all cores)"
+    )
     parser.add_argument("--store", type=Path, default=Path("runs"), help="(%(default)s)")
     parser.add_argument("--readme", type=Path, help="measure nothing: write the table in here")
     given = parser.parse_args(arguments)
@@ -136,8 +138,6 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if unknown:
             raise ValueError(f"no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
-        if given.repeats < 1 or given.threads < 1:
-            raise ValueError("--repeats and --threads must be 1 or more")
         if given.readme:
             write_atomically(given.readme, renewed_readme(given.readme, out))
             return
@@ -146,7 +146,7 @@ def main(arguments: list[str] | None = None) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, json.dumps(content, indent=1) + "\n")
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        end(error)
     for line in aims_table(content):
         console.print(line, markup=False)
     console.print(f"times: {out}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from device_models.files import write_atomically
+from device_models.files import write_together
 from device_models.paper_reading import FIG2_PAIRS, FIG2_STARTS, LAYERS, Reading
 from device_models.protocols import Measurements
 from device_models.stdp import READINGS
@@ -41,8 +41,9 @@ from experiments.figures.paper import (
     fig_s5,
     fig_s6,
 )
+from experiments.options import Parser, end, number
 from experiments.statements import evaluate
-from experiments.statements.table import print_table, summary, write_table
+from experiments.statements.table import print_table, summary, table_files
 
 FIGURES: dict[str, Callable[[Measurements], Figure]] = {
     "1ab": fig_1ab.draw,
@@ -63,16 +64,14 @@ FIGURES: dict[str, Callable[[Measurements], Figure]] = {
     "S6": fig_s6.draw,
 }
 
+POSITIVE, SHARE = number(0, above=True), number(0, 1)
 
-def write_figures(names: list[str], measured: Measurements, out: Path) -> list[Path]:
-    """Draw the named figures into `out`; their paths."""
-    paths = []
-    for name in names:
-        data = io.BytesIO()
-        FIGURES[name](measured).savefig(data, format="png", dpi=144)
-        paths.append(out / f"fig_{name}.png")
-        write_atomically(paths[-1], data.getvalue())
-    return paths
+
+def draw(name: str, measured: Measurements) -> bytes:
+    """The named figure as PNG."""
+    data = io.BytesIO()
+    FIGURES[name](measured).savefig(data, format="png", dpi=144)
+    return data.getvalue()
 
 
 def selected(only: str | None) -> list[str]:
@@ -99,9 +98,7 @@ def _panels(name: str) -> tuple[str, ...]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(__doc__)
     parser.add_argument(
         "--out", type=Path, default=Path("runs/device_figures"), help="folder (%(default)s)"
     )
@@ -110,13 +107,15 @@ def _parser() -> argparse.ArgumentParser:
     readings.add_argument("--fig2-pair", choices=FIG2_PAIRS, default="caption", help="C1")
     readings.add_argument("--fig2-start", choices=FIG2_STARTS, default="fig1f", help="E7")
     readings.add_argument("--spikes", choices=READINGS, default="si", help="C2")
-    readings.add_argument("--rect-s", type=float, default=0.010, help="spike rectangle, S5 [s]")
     readings.add_argument(
-        "--ramp-V-per-s", type=float, help="ramp of the 1 s pulses, E6 [V/s] (rectangular)"
+        "--rect-s", type=POSITIVE, default=0.010, help="spike rectangle, S5 [s] (%(default)g)"
+    )
+    readings.add_argument(
+        "--ramp-V-per-s", type=POSITIVE, help="ramp of the 1 s pulses, E6 [V/s] (rectangular)"
     )
     readings.add_argument("--layers", choices=LAYERS, default="card", help="switching widths, M3")
-    readings.add_argument("--unpolarised", type=float, default=0.5, help="state, Fig. 1c")
-    readings.add_argument("--immobile", type=float, default=0.25, help="fluorine left, C13")
+    readings.add_argument("--unpolarised", type=SHARE, default=0.5, help="state, Fig. 1c")
+    readings.add_argument("--immobile", type=SHARE, default=0.25, help="fluorine left, C13")
     return parser
 
 
@@ -129,13 +128,14 @@ def main(arguments: list[str] | None = None) -> int:
             Reading(**{f.name: getattr(given, f.name) for f in fields(Reading)})
         )
         results = evaluate(measured)
-        write_table(results, given.out)
-        paths = write_figures(names, measured, given.out)
+        files: dict[str, str | bytes] = {f"fig_{name}.png": draw(name, measured) for name in names}
+        files |= table_files(results)
+        write_together({given.out / name: content for name, content in files.items()})
     except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+        end(error)
     print_table(results, Console(width=None if sys.stdout.isatty() else 160))
     print(f"{summary(results)}\ntable:   {given.out / 'statements.md'} and .csv")
-    print(f"figures: {', '.join(p.name for p in paths)} in {given.out}")
+    print(f"figures: {', '.join(f'fig_{name}.png' for name in names)} in {given.out}")
     return int(any(outcome.status == "fail" for _, outcome in results))
 
 

@@ -4,35 +4,27 @@
     python -m experiments.export_card my_card.json --neurosim neurosim.json --crosssim table.csv
 
 CARD is the name of a card or the path of a card file. Everything is computed before anything is
-written; existing files are refused unless --overwrite is given.
+written, all files or none; existing files are refused unless --overwrite is given.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from crossbar.device import ZEROS
 from crossbar.preset_source import preset_source
 from device_models.card import CardError, DeviceCard, load_card
-from device_models.files import write_atomically
+from device_models.files import write_together
 from device_models.lookup_table import crosssim_files, table_csv
 from device_models.neurosim import neurosim_json, neurosim_parameters
+from experiments.options import Parser, end, number
 
 
 class ExportError(ValueError):
     """An export that cannot be made; the message is one line naming the file or the option."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line like every other error of the command, without the usage before it."""
-        sys.exit(f"error: {message}")
 
 
 def export_files(given: argparse.Namespace, card: DeviceCard) -> dict[Path, str]:
@@ -61,31 +53,6 @@ def export_files(given: argparse.Namespace, card: DeviceCard) -> dict[Path, str]
     return files
 
 
-def write_files(files: Mapping[Path, str], overwrite: bool = False) -> None:
-    """Write all files; where one fails none that was not there before is left behind.
-
-    Raises ExportError, also for an existing file without `overwrite`, before the first is written.
-    """
-    new: list[Path] = []
-    path = Path()
-    try:
-        for path in files:
-            if path.is_dir():
-                raise ExportError(f"{path}: is a folder")
-            if path.exists():
-                if not overwrite:
-                    raise ExportError(f"{path}: exists already; choose another name or --overwrite")
-            else:
-                new.append(path)
-        for path, content in files.items():
-            write_atomically(path, content)
-    except OSError as error:
-        for created in new:
-            with contextlib.suppress(OSError):
-                created.unlink()
-        raise ExportError(f"{path}: {error.strerror or error}") from None
-
-
 def _crosssim(path: Path, card: DeviceCard, field_G: float) -> dict[Path, str]:
     """A .csv file is one table for any tool, a folder holds the two files CrossSim reads."""
     if path.suffix == ".csv":
@@ -96,10 +63,14 @@ def _crosssim(path: Path, card: DeviceCard, field_G: float) -> dict[Path, str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("card", metavar="CARD", help="name of a card or path of a .json file")
     parser.add_argument(
-        "--field-G", type=float, default=0.0, metavar="G", help="magnetic field [G] (%(default)g)"
+        "--field-G",
+        type=number(),
+        default=0.0,
+        metavar="G",
+        help="magnetic field [G] (%(default)g)",
     )
     parser.add_argument(
         "--zero", choices=ZEROS, default=ZEROS[0], help="weight 0 of --aihwkit (%(default)s)"
@@ -132,9 +103,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         card = load_card(given.card)
         files = export_files(given, card)
-        write_files(files, given.overwrite)
-    except (CardError, ExportError) as error:
-        sys.exit(f"error: {error}")
+        write_together(files, overwrite=given.overwrite, inputs=[card.path])
+    except (CardError, ExportError, OSError) as error:
+        end(error)
     for path in files:
         print(path)
     if given.neurosim:

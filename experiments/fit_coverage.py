@@ -8,9 +8,7 @@ again and again; the share of 95 % intervals that hold the true parameter is pri
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +18,11 @@ from rich.table import Table
 
 from device_models.card import BRANCHES
 from device_models.curves import ExponentialMixture, Law, LogStep, PowerLaw
-from device_models.files import write_atomically
+from device_models.files import check_outputs, write_atomically
 from device_models.fit import fit_card
 from device_models.pulses import PulseData, Segment
 from experiments.fit_report import Z95
+from experiments.options import Parser, end, whole_number
 
 N_PULSES = 100
 NOISE = (0.0, 0.01, 0.05)
@@ -107,15 +106,25 @@ def coverage(trials: int, seed: int = 0) -> list[dict[str, object]]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(__doc__)
+    parser.add_argument(
+        "--trials",
+        type=whole_number(1, 1_000_000),
+        default=500,
+        help="per law and noise (%(default)s)",
     )
-    parser.add_argument("--trials", type=int, default=500, help="per law and noise (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first trial (%(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, 2**32),
+        default=0,
+        help="of the first trial (%(default)s)",
+    )
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON (%(default)s)")
     given = parser.parse_args(arguments)
-    if given.trials < 1:
-        sys.exit("error: --trials must be 1 or more")
+    try:
+        check_outputs([given.out])
+    except OSError as error:
+        end(error)
     rows = coverage(given.trials, given.seed)
     table = Table(title=f"95 % intervals that hold the truth, {given.trials} trials")
     for heading in ("law", "noise", "mean", "lowest parameter", "highest parameter"):
@@ -127,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         write_atomically(given.out, json.dumps(rows, indent=1) + "\n")
     except OSError as error:
-        sys.exit(f"error: {given.out}: {error.strerror or error}")
+        end(error)
 
 
 if __name__ == "__main__":

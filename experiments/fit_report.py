@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import norm
@@ -11,9 +12,13 @@ from crossbar.probe import measure_tile
 from device_models.fit import CardFit
 from device_models.fit.branches import select_branches
 from device_models.fit.spread import pulse_noise
+from device_models.plain_text import one_line
+from experiments.shell import command_line, override
 
 Z95 = float(norm.ppf(0.975))
 TILE_DEVICES = 64
+TRAIN = ("python", "-m", "experiments.train")
+EXPORT = ("python", "-m", "experiments.export_card")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +65,12 @@ def check_tile(fit: CardFit) -> list[TileCheck]:
 
 
 def write_report(fit: CardFit, checks: list[TileCheck], out: str) -> str:
-    """The report as text."""
+    """The report as text; `out` is the path of the card, which its last lines go on with."""
     card = fit.card
     source = card.source
     lines = [
-        f"{card.title} ({card.kind})",
-        f"{source['file']}: {source['n_readings']} readings, "
+        f"{one_line(card.title)} ({card.kind})",
+        f"{one_line(source['file'])}: {source['n_readings']} readings, "
         f"{_count(source['n_devices'], 'device')}, {_count(source['n_cycles'], 'cycle')}, "
         f"{_count(len(card.fields_G), 'field')}",
         f"card {card.name}: {card.n_pulses} pulses a branch, conductance in {card.unit}",
@@ -77,12 +82,7 @@ def write_report(fit: CardFit, checks: list[TileCheck], out: str) -> str:
     ]
     if fit.warnings:
         lines += ["", "Warnings", *(f"  - {warning}" for warning in fit.warnings)]
-    lines += [
-        "",
-        f"Card: {out}. What it costs in accuracy:",
-        f"  python -m experiments.train experiment=crossbar device.card={out}",
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_next_lines(out)])
 
 
 def parameter_lines(fit: CardFit, index: int) -> list[str]:
@@ -177,6 +177,18 @@ def _tile_lines(fit: CardFit, checks: list[TileCheck]) -> list[str]:
             f"step {check.step_std:.3g}, measured {check.step_std_data:.3g}"
         )
     return lines
+
+
+def _next_lines(out: str) -> list[str]:
+    """Commands to go on with, as a shell takes them."""
+    card = override("device.card", out)
+    # Not called after the card alone: a dis.py here would stand in for Python's own.
+    preset = str(Path(out).with_name(f"{Path(out).stem}_preset.py"))
+    return [
+        f"Card: {out}. What it costs in accuracy, and the device for an aihwkit script:",
+        "  " + command_line(*TRAIN, "experiment=crossbar", card),
+        "  " + command_line(*EXPORT, f"--aihwkit={preset}", "--", out),
+    ]
 
 
 def _count(n: int, what: str) -> str:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
 from device_models.card import CARD_FOLDER
-from device_models.files import write_atomically
+from device_models.files import write_together
 from device_models.reconstruct import reconstruct_card, reconstruct_responses, responses_csv
+from experiments.options import Parser, end
 
 
 def write_card(folder: Path) -> Path:
-    """Write the card and its points (CSV) into `folder`; the card's path."""
+    """Write the card and its points (CSV) into `folder`, both or none; the card's path."""
     card = reconstruct_card()
-    write_atomically(folder / f"{card.name}.csv", responses_csv(reconstruct_responses()))
-    return card.save(folder / f"{card.name}.json", overwrite=True)
+    path = folder / f"{card.name}.json"
+    points = responses_csv(reconstruct_responses())
+    write_together({path.with_suffix(".csv"): points, path: card.to_json()})
+    return path
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--out", type=Path, default=CARD_FOLDER, help="folder (the package's own)")
     try:
-        print(write_card(parser.parse_args().out))
+        print(write_card(parser.parse_args(arguments).out))
     except OSError as error:
-        sys.exit(f"error: {error}")
+        end(error)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from device_models import CardError, DeviceCard, load_card
 from device_models.files import write_atomically
-from experiments.figures.device import draw_device
+from device_models.plotting import draw_card
 from experiments.figures.training import draw_training
 from experiments.identity import NOT_IDENTITY
 from experiments.store import Run, StoreError, list_runs
@@ -186,7 +186,7 @@ def _cards_of(results: list[tuple[Run, dict[str, Any]]]) -> list[DeviceCard]:
 
 
 def _card_entry(card: DeviceCard) -> dict[str, str]:
-    png = base64.b64encode(_png(draw_device(card))).decode()
+    png = base64.b64encode(_png(draw_card(card))).decode()
     return {"name": card.name, "kind": card.kind, "caveat": card.caveat, "png": png}
 
 

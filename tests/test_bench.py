@@ -68,7 +68,7 @@ def test_command_writes_every_time(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["speed"], "no benchmark 'speed': choose from activation"),
-        (["fit", "--repeats", "0"], "must be 1 or more"),
+        (["fit", "--repeats", "0"], "--repeats: expected a whole number from 1 "),
         (["fit", "--store", "/proc/nowhere", "--readme", "README.md"], "nowhere"),
     ],
 )

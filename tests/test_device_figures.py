@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import os
+import warnings
 
 import matplotlib.image
 import numpy as np
 import pytest
 
+from device_models.paper_reading import Reading
 from device_models.protocols import Measurements
+from experiments import device_figures
 from experiments.device_figures import FIGURES, main, selected
 from experiments.statements import STATEMENTS
+from experiments.statements.stdp import stdp_outcome
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +67,47 @@ def test_wrong_panel_ends_with_one_line_and_writes_nothing(tmp_path):
     with pytest.raises(SystemExit, match="error: no figure '9z'"):
         main(["--only", "9z", "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_fills_up_leaves_no_figure_without_its_table(tmp_path, monkeypatch):
+    sync, syncs = os.fsync, []
+
+    def full(number: int) -> None:
+        syncs.append(number)
+        if len(syncs) == 3:
+            raise OSError(28, "No space left on device")
+        sync(number)
+
+    out = tmp_path / "new" / "folder"
+    monkeypatch.setattr(device_figures, "evaluate", lambda measured: [])
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SystemExit, match=r"^error: .*statements.md: No space left on device$"):
+        main(["--only", "S6", "--out", str(out)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_spikes_too_short_to_move_the_device_fail_without_a_warning():
+    still = Measurements(Reading(rect_s=5e-324))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outcome = stdp_outcome(still)
+    assert outcome.status == "fail"
+    assert "nothing moves" in outcome.value
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--rect-s", v) for v in ("nan", "0", "-1", "inf")),
+        *(("--ramp-V-per-s", v) for v in ("nan", "0")),
+        *(("--unpolarised", v) for v in ("nan", "-0.1", "1.1", "x")),
+        ("--immobile", "2"),
+        ("--fig2-pair", "x"),
+    ],
+)
+def test_wrong_options_end_with_one_line_that_names_them(tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit, match=rf"^error: argument {option}: [^\n]*'{value}'") as caught:
+        main([option, value, "--out", str(tmp_path / "out")])
+    assert "\n" not in str(caught.value)
+    assert capsys.readouterr().err == ""
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ import dataclasses
 import io
 import json
 import math
+import os
 import runpy
 
 import numpy as np
@@ -536,14 +537,14 @@ def test_command_takes_cards_of_strangers(card, tmp_path, text):
         (["nothing", "--neurosim", "n.json"], "no card named 'nothing'"),
         (["none.json", "--neurosim", "n.json"], "none.json: No such file"),
         (["lsmo_pvdf_co", "--field-G", "400", "--aihwkit", "p.py"], "--field-G: .* 0 to 350 G"),
-        (["lsmo_pvdf_co", "--field-G", "nan", "--neurosim", "n.json"], "--field-G: "),
-        (["lsmo_pvdf_co", "--field-G", "x", "--neurosim", "n.json"], "--field-G: invalid"),
+        (["lsmo_pvdf_co", "--field-G", "nan", "--neurosim", "n.json"], "--field-G: .*got 'nan'"),
+        (["lsmo_pvdf_co", "--field-G", "x", "--neurosim", "n.json"], "--field-G: .*got 'x'"),
         (["lsmo_pvdf_co", "--zero", "x", "--aihwkit", "p.py"], "--zero: invalid choice"),
         (["lsmo_pvdf_co", "--crosssim", "t.txt"], "--crosssim: t.txt must be a .csv"),
         (["lsmo_pvdf_co", "--neurosim", "a.csv", "--crosssim", "./a.csv"], "--crosssim: .*a.csv"),
         (["lsmo_pvdf_co", "--neurosim", "kept.csv"], "kept.csv: exists already"),
         (["lsmo_pvdf_co", "--neurosim", "n.json", "--crosssim", "kept.csv"], "kept.csv: exists"),
-        (["lsmo_pvdf_co", "--neurosim", ".", "--overwrite"], "is a folder"),
+        (["lsmo_pvdf_co", "--neurosim", ".", "--overwrite"], "is a folder, not a regular file"),
         (["lsmo_pvdf_co", "--neurosim", "kept.csv/n.json"], "kept.csv/n.json: "),
         (["lsmo_pvdf_co", "--neurosim", "n" * 300], "name too long"),
         (["lsmo_pvdf_co", "--neurosim", "n.json", "--crosssim", "/proc/x"], "/proc/x/dG_"),
@@ -572,19 +573,38 @@ def test_overwrite_replaces(card, tmp_path):
 def test_a_disk_that_fills_up_leaves_nothing_new_and_the_old_files_whole(
     card, tmp_path, monkeypatch
 ):
-    old, write = tmp_path / "t.csv", export_card.write_atomically
-    old.write_text("old")
+    old, sync, syncs = tmp_path / "t.csv", os.fsync, []
 
-    def full(path, content):
-        if path == old:
+    def full(number):
+        syncs.append(number)
+        if len(syncs) == 2:
             raise OSError(28, "No space left on device")
-        write(path, content)
+        sync(number)
 
-    monkeypatch.setattr(export_card, "write_atomically", full)
+    old.write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SystemExit, match=r"^error: .*t.csv: No space left on device$"):
         run(card.name, "--neurosim", tmp_path / "n.json", "--crosssim", old, "--overwrite")
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
     assert old.read_text() == "old"
+
+
+def test_the_card_that_is_read_is_never_written_over(card, tmp_path):
+    path = card.save(tmp_path / "card.json")
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match=r"card.json: is read by this command and never") as caught:
+        run(path, "--neurosim", path, "--overwrite")
+    assert "--overwrite" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_outputs_go_to_regular_files_only(card, tmp_path):
+    """A fifo without a reader would also wait for one for ever."""
+    fifo = tmp_path / "n.json"
+    os.mkfifo(fifo)
+    with pytest.raises(SystemExit, match="is a fifo, not a regular file"):
+        run(card.name, "--neurosim", fifo, "--overwrite")
+    assert fifo.is_fifo()
 
 
 def test_preset_source_names_a_bad_card():

@@ -84,6 +84,27 @@ def test_a_failed_first_write_leaves_no_folder(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("output", ["data.csv/out", "data.csv/a/out", "x" * 300, "/proc/no/out"])
+def test_an_output_that_cannot_be_is_named(tmp_path, output):
+    """Also where its folder is what cannot be made."""
+    (tmp_path / "data.csv").write_text("1")
+    path = tmp_path / output
+    with pytest.raises(FileError) as caught:
+        write_together({tmp_path / "a": "1", path: "2"})
+    assert str(caught.value).startswith(f"{path}: ")
+    assert content(tmp_path) == {"data.csv": b"1"}
+
+
+def test_errors_are_one_line_whatever_the_file_is_called(tmp_path):
+    path = tmp_path / "a\nb\x1b[31m\udcff"
+    path.mkdir()
+    with pytest.raises(FileError) as caught:
+        read_limited(path, 10)
+    assert str(caught.value) == f"{tmp_path}/a b?[31m?: is a folder, not a regular file"
+    with pytest.raises(FileError, match="null"):
+        read_limited("a\0b", 10)
+
+
 def test_an_input_is_never_an_output(tmp_path):
     data = tmp_path / "dev.txt"
     data.write_text("measured")

@@ -551,6 +551,22 @@ def test_a_law_nobody_knows_is_named():
         fit_card(synthetic(n=20), law="magic")
 
 
+@pytest.mark.parametrize(
+    "option", [{"bootstrap": -1}, {"bootstrap": 10**9}, {"bootstrap": 1.5}, {"seed": -1}]
+)
+def test_draws_and_seeds_out_of_range_are_named(option):
+    (name,) = option
+    with pytest.raises(FitError, match=f"^{name} must be a whole number from 0 to"):
+        fit_card(synthetic(n=20), **option)
+
+
+def test_every_reading_is_in_the_rows_of_its_cycle():
+    (branch, *_), _, _ = select_branches(synthetic(n=20, cycles=4))
+    assert len(branch.rows) == len(branch.clusters) == 4
+    for cluster, rows in enumerate(branch.rows):
+        assert np.array_equal(rows, np.flatnonzero(branch.cluster == cluster))
+
+
 def test_what_the_data_leave_open_is_flagged():
     """A straight line has no time constant."""
     n = np.arange(50.0)

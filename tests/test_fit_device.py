@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 
 from crossbar import pulsed_device
 from device_models import load_card
-from experiments import fit_device
+from experiments import export_card, fit_device, shell
 
 
 def pulses_csv(noise: float = 0.01, n: int = 40, seed: int = 0) -> str:
@@ -34,6 +39,15 @@ def data(tmp_path: Path) -> Path:
     path = tmp_path / "device 7.csv"
     path.write_text(pulses_csv())
     return path
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Leaves out the drawing, which takes most of a second."""
+    monkeypatch.setattr(fit_device, "draw_fit", lambda fit, checks: Figure())
+
+
+QUICK = ("--no-tile", "--law", "exponential_mixture_1", "--bootstrap", 0)
 
 
 def run(capsys, *arguments: object) -> str:
@@ -59,8 +73,8 @@ def test_from_csv_to_a_device_in_an_aihwkit_script(data, tmp_path):
     command = [sys.executable, "-m", "experiments.fit_device", str(data), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    assert (tmp_path / "card.txt").read_text() == done.stdout
-    assert (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "card.report.txt").read_text() == done.stdout
+    assert (tmp_path / "card.report.png").read_bytes().startswith(b"\x89PNG")
     card = load_card(out)
     assert (card.name, card.kind, card.unit, card.n_pulses) == ("device_7", "measured", "S", 40)
     assert card.conductance_range() == pytest.approx((2e-6, 10e-6), rel=0.05)
@@ -98,8 +112,8 @@ def test_options_reach_the_reader_and_the_fit(tmp_path, capsys):
 
 def test_nothing_existing_is_overwritten(data, tmp_path, capsys):
     out = tmp_path / "card.json"
-    (tmp_path / "card.txt").write_text("mine")
-    assert "card.txt: exists already" in refused(data, "--out", out)
+    (tmp_path / "card.report.txt").write_text("mine")
+    assert "card.report.txt: exists already" in refused(data, "--out", out)
     assert not out.exists()
     run(capsys, data, "--out", out, "--overwrite", "--no-tile")
     before = out.read_bytes()
@@ -116,26 +130,140 @@ def test_nothing_existing_is_overwritten(data, tmp_path, capsys):
         (["missing.csv", "--out", "card.json"], "missing.csv: No such file"),
         (["DATA", "--out", "card.csv"], "a card is a .json file"),
         (["DATA", "--out", "nowhere/card.json"], "the folder does not exist"),
-        (["DATA", "--out", "card.json", "--column", "pulse"], "expected HEADING=ROLE"),
+        (["DATA", "--out", "folder.json"], "is a folder, not a regular file"),
+        (["DATA", "--out", "fifo.json", "--overwrite"], "is a fifo, not a regular file"),
+        (["fifo.json", "--out", "card.json"], "is a fifo, not a regular file"),
+        (["DATA", "--out", "a\nb.json"], "a b.json: has characters that cannot be printed"),
+        (["DATA", "--out", "card.json", "--column", "pulse"], "--column: expected HEADING=ROLE"),
         (["DATA", "--out", "card.json", "--unit", "parsec"], "parsec"),
         (["DATA", "--out", "card.json", "--quantity", "resistance"], "resistance"),
     ],
 )
 def test_wrong_input_is_one_line(data, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "fifo.json")
     before = set(tmp_path.iterdir())
     assert message in refused(*[data if a == "DATA" else a for a in arguments])
     assert set(tmp_path.iterdir()) == before
 
 
-def test_a_disk_that_fails_leaves_no_card(data, tmp_path, monkeypatch):
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--amplitude", v) for v in ("inf", "nan", "x")),
+        *(("--width", v) for v in ("nan", "-1", "0", "inf")),
+        *(("--field", v) for v in ("nan", "1e400")),
+        *(("--read-voltage", v) for v in ("0", "nan")),
+        *(("--bootstrap", v) for v in ("-1", "1e9", "1000000000")),
+        *(("--seed", v) for v in ("-1", "0.5", str(10**30))),
+    ],
+)
+def test_numbers_are_checked_as_they_are_read(data, tmp_path, option, value):
+    """Before the measurement is: `--amplitude inf` left a report and no card."""
+    message = refused("missing.csv", "--out", tmp_path / "card.json", option, value)
+    assert f"argument {option}: expected a" in message
+    assert repr(value) in message
+    assert list(tmp_path.iterdir()) == [data]
 
-    monkeypatch.setattr(fit_device, "write_atomically", fail)
-    message = refused(data, "--out", tmp_path / "card.json", "--no-tile")
-    assert "No space left" in message
-    assert not (tmp_path / "card.json").exists()
+
+@pytest.mark.parametrize("name", ["dev.json", "dev.report.txt", "dev.report.png"])
+def test_a_measurement_is_never_written_over(tmp_path, name):
+    """Whatever it is called and whatever the flags; the message does not suggest one either."""
+    path = tmp_path / name
+    path.write_text(pulses_csv(n=14))
+    for flags in ([], ["--overwrite"]):
+        message = refused(path, "--out", tmp_path / "dev.json", *flags)
+        assert f"{name}: is read by this command and never overwritten" in message
+        assert "--overwrite" not in message
+    assert path.read_text() == pulses_csv(n=14)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("suffix", [".txt", ".csv", ".png"])
+def test_data_beside_the_card_stay_as_they_are(tmp_path, capsys, suffix):
+    """`dev.txt --out dev.json --overwrite` wrote its report over the measurement."""
+    path = (tmp_path / "dev").with_suffix(suffix)
+    path.write_text(pulses_csv(n=14))
+    for _ in range(2):
+        run(capsys, path, "--out", tmp_path / "dev.json", "--overwrite", *QUICK)
+    assert path.read_text() == pulses_csv(n=14)
+    reports = {"dev.json", "dev.report.png", "dev.report.txt"}
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, *reports}
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_a_full_disk_leaves_all_or_nothing_and_names_the_file(data, tmp_path, monkeypatch, broken):
+    sync, syncs = os.fsync, []
+
+    def full(number: int) -> None:
+        syncs.append(number)
+        if len(syncs) == broken:
+            raise OSError(28, "No space left on device")
+        sync(number)
+
+    old = tmp_path / "card.json"
+    old.write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    message = refused(data, "--out", old, "--overwrite", *QUICK)
+    name = ("card.report.png", "card.report.txt", "card.json")[broken - 1]
+    assert f"{name}: No space left" in message
+    assert old.read_text() == "old"
+    assert set(tmp_path.iterdir()) == {data, old}
+
+
+NAMES = ("card", "my card=1,2", "é{x}[y](z)", 'it\'s "so"', "$HOME ${x} #1", "a\\'b\\", "~;&|*?!")
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("name", NAMES)
+def test_printed_commands_run_when_pasted(tmp_path, capsys, name):
+    """Through bash, and through hydra for its overrides: the card's path arrives as it is."""
+    path = tmp_path / "data.csv"
+    path.write_text(pulses_csv(n=14))
+    card = tmp_path / f"{name}.json"
+    printed = run(capsys, path, "--out", card, *QUICK)
+    assert name != "card" or f"device.card={card}\n" in printed
+    train, export = (line for line in printed.splitlines() if line.startswith("  python -m"))
+    train, export = pasted(train, tmp_path), pasted(export, tmp_path)
+    assert train[:3] == ["-m", "experiments.train", "experiment=crossbar"]
+    override = OverridesParser.create().parse_override(train[3])
+    assert override.key_or_group == "device.card"
+    assert OmegaConf.create({"card": override.value()}).card == str(card)
+    assert export[:2] == ["-m", "experiments.export_card"]
+    export_card.main(export[2:])
+    assert card.with_name(f"{name}_preset.py").read_text().startswith('"""')
+
+
+def pasted(line: str, folder: Path) -> list[str]:
+    """Arguments that `python` gets when bash runs `line`."""
+    python = folder / "bin" / "python"
+    python.parent.mkdir(exist_ok=True)
+    python.write_text(f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
+    python.chmod(0o755)
+    environment = {"PATH": str(python.parent), "HOME": "/wrong"}
+    done = subprocess.run(
+        ["/bin/bash", "-c", line], env=environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@given(st.text("\\'\"${}()[]:=,# ~@%a1\n\té", max_size=12))
+def test_hydra_reads_any_text_back(text):
+    override = OverridesParser.create().parse_override(shell.override("device.card", text))
+    assert OmegaConf.create({"card": override.value()}).card == text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_long_readings_are_announced_where_there_is_no_terminal(
+    data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(fit_device, "SLOW_BYTES", 100)
+    fit_device.main([str(a) for a in (data, "--out", tmp_path / "card.json", *QUICK)])
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["reading device 7.csv", "fitting 82 readings", "drawing the report"]
 
 
 WORDS = ("", "nan", "inf", "-1", "1e400", "LTP", "LTD", "ohm", "\x00", "ü", "-", "0", "5;5", '"')
@@ -171,9 +299,9 @@ def mutated(text: str, rng: np.random.Generator) -> bytes:
     return bytes(content)
 
 
-def test_mutated_files_give_a_card_or_one_line(tmp_path, monkeypatch, capsys):
+@pytest.mark.usefixtures("undrawn")
+def test_mutated_files_give_a_card_or_one_line(tmp_path, capsys):
     """300 broken files: what is written can be read, what is refused leaves nothing."""
-    monkeypatch.setattr(fit_device, "draw_fit", lambda fit, checks: Figure())
     rng = np.random.default_rng(11)
     text, cards, errors = pulses_csv(n=14), 0, 0
     for i in range(300):

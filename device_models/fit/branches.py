@@ -73,6 +73,13 @@ class Branch:
         return _pilot(self.points(), self.direction)
 
     @cached_property
+    def rows(self) -> list[NDArray[np.intp]]:
+        """Indices of the readings of each cluster, in their order."""
+        order = np.argsort(self.cluster, kind="stable")
+        starts = np.searchsorted(self.cluster[order], np.arange(1, len(self.clusters)))
+        return np.split(order, starts)
+
+    @cached_property
     def sums(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Pulse numbers (u,), weights and weighted values of each cluster there (clusters, u)."""
         unique, position = np.unique(self.pulses, return_inverse=True)

@@ -40,6 +40,8 @@ UNIDENTIFIED = 1.0
 NOISE_GROWTH = 5.0
 SMALL_MISFIT = 1e-3
 DIGITS = 8
+MAX_BOOTSTRAP = 10_000
+MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +87,7 @@ def fit_card(
     `bootstrap`: draws over devices or cycles where there are five or more of them, 0 for none.
     Raises FitError, one line, where no card can be made.
     """
-    if law != "auto" and law not in CANDIDATES:
-        raise FitError(f"law must be auto or one of {', '.join(CANDIDATES)}, got {law!r}")
+    _check_options(law, bootstrap, seed)
     branches, conditions, warnings = select_branches(data)
     choices = {}
     for branch in BRANCHES:
@@ -143,6 +144,15 @@ def fit_card(
         covariance_from,
         (*data.warnings, *warnings),
     )
+
+
+def _check_options(law: str, bootstrap: int, seed: int) -> None:
+    if law != "auto" and law not in CANDIDATES:
+        raise FitError(f"law must be auto or one of {', '.join(CANDIDATES)}, got {law!r}")
+    for name, value, highest in (("bootstrap", bootstrap, MAX_BOOTSTRAP), ("seed", seed, MAX_SEED)):
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not 0 <= value <= highest:
+            raise FitError(f"{name} must be a whole number from 0 to {highest}, got {value!r}")
 
 
 def _in_order(branches: Sequence[Branch], choices: dict[str, Choice]) -> list[Fit]:

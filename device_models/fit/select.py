@@ -132,7 +132,7 @@ def _shape_error(branch: Branch, law: Law, clusters: NDArray[np.intp]) -> float:
     """
     total, weight = 0.0, 0.0
     for cluster in clusters:
-        own = branch.cluster == cluster
+        own = branch.rows[cluster]
         y, w, x = branch.values[own], branch.weights[own], law(branch.pulses[own])
         x, y = x - np.average(x, weights=w), y - np.average(y, weights=w)
         power = float(w @ x**2)

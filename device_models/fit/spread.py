@@ -61,8 +61,7 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
     # Sums over [lag, stretch of the branch]: squares, their number, and what multiplies the parts.
     squares, counts, fresh, lasting = np.zeros((4, len(lags), N_STRETCHES))
     steps = []
-    for cluster, law in enumerate(laws):
-        own = branch.cluster == cluster
+    for own, law in zip(branch.rows, laws, strict=True):
         order = np.argsort(branch.pulses[own], kind="stable")
         n, y = branch.pulses[own][order], branch.values[own][order]
         residual = y - law(n)

@@ -8,9 +8,12 @@ line with file, line and column; what is suspicious is a warning; no reading is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
 from pathlib import Path
 
+from device_models.files import FileError, read_limited
 from device_models.pulses.checks import check_segments
 from device_models.pulses.layouts import find_segments
 from device_models.pulses.quantity import measure, unit_option
@@ -52,13 +55,19 @@ def read_pulses(
     "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such as "kOhm";
     `columns` other headings for columns, by heading or number from 1, None to leave one out;
     `wide_of` "cycle" or "device", what unlabelled columns are; `branch`, `device`, `cycle`,
-    `field_G`, `amplitude_V`, `width_s` for the whole file. Raises PulseDataError, one line.
+    `field_G`, `amplitude_V`, `width_s` for the whole file. Raises PulseDataError, one line, also
+    for numbers that are not finite, a width that is not above 0 and a read voltage of 0.
     """
     _check_choice("layout", layout, LAYOUTS)
     _check_choice("wide_of", wide_of, ("cycle", "device"))
     _check_choice("branch", branch, ("LTP", "LTD"))
     _check_choice("delimiter", delimiter, tuple(DELIMITERS))
     _check_choice("decimal", decimal, (".", ","))
+    _check_number("field_G", field_G)
+    _check_number("amplitude_V", amplitude_V)
+    _check_number("width_s", width_s, "above 0", lambda width: width > 0)
+    _check_number("read_voltage_V", read_voltage_V, "other than 0", lambda voltage: voltage != 0)
+    _check_number("cycle", cycle, "without decimals", lambda number: number == int(number))
     data = _read_bytes(Path(path))
     table = _read_table(str(path), data, sheet, delimiter, decimal, encoding)
     chosen = unit_option(table, quantity, unit)
@@ -92,17 +101,30 @@ def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> Non
         raise PulseDataError(f"option {name}: {show(str(value))}; expected {listed}")
 
 
+def _check_number(
+    name: str,
+    value: float | None,
+    wanted: str = "",
+    holds: Callable[[float], bool] = lambda value: True,
+) -> None:
+    """Raise PulseDataError for a number that is not finite or for which `holds` is not true."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise PulseDataError(f"option {name}: {show(str(value))}; expected a number")
+    if not (math.isfinite(value) and holds(value)):
+        expected = f"a finite number {wanted}".strip()
+        raise PulseDataError(f"option {name}: {value}; expected {expected}")
+
+
 def _read_bytes(path: Path) -> bytes:
-    """Bytes of a file of limited size; PulseDataError where it cannot be read."""
+    """Bytes of a regular file of limited size; PulseDataError where it cannot be read."""
     try:
-        # One more than allowed is enough to see that a file (or a pipe) is too large.
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PulseDataError(f"{path}: {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise PulseDataError(f"{path}: more than {MAX_BYTES} bytes; split the file")
+        data = read_limited(path, MAX_BYTES)
+    except FileError as error:
+        raise PulseDataError(str(error)) from None
+    except OSError as error:
+        raise PulseDataError(f"{path}: {error.strerror or error}") from None
     if not data.strip():
         raise PulseDataError(f"{path}: line 1: the file is empty")
     return data

@@ -50,7 +50,9 @@ def direction(values: FloatArray) -> float:
 
 def scale_of(values: FloatArray) -> FloatArray:
     """The trace, or its logarithm where that spreads the readings and not only their noise."""
-    if values.min() <= 0 or np.percentile(values, 99) < LOG_RATIO * np.percentile(values, 1):
+    if values.size < 3 or values.min() <= 0:
+        return values
+    if np.percentile(values, 99) < LOG_RATIO * np.percentile(values, 1):
         return values
     logs = np.log(values)
     roughness = [np.std(np.diff(v, 2)) / np.ptp(v) for v in (values, logs)]
@@ -241,14 +243,13 @@ def _best_switch(trace: FloatArray, n_shapes: int, fine: bool = True) -> int:
         return trace.size // 2
     block = -(-trace.size // LONGEST)
     means = trace[: trace.size // block * block].reshape(-1, block).mean(axis=1)
-    shapes = _shapes(means.size, n_shapes)
-    into, after = _misfits(means, shapes)
+    into, after = _misfits(means, _bases(means.size, n_shapes))
     switch = _lowest(into.min(axis=0) + after.min(axis=0))
     if block == 1 or not fine:
         return switch * block
     best_into, best_after = np.argsort(into[:, switch])[:4], np.argsort(after[:, switch])[:4]
-    shapes = _shapes(trace.size, n_shapes, block, tuple({*best_into, *best_after}))
-    into, after = _misfits(trace, shapes)
+    bases = Bases(_shapes(trace.size, n_shapes, block, tuple({*best_into, *best_after})))
+    into, after = _misfits(trace, (bases, bases.reversed()))
     switch = _lowest(into.min(axis=0) + after.min(axis=0))
     if trace.size <= 3 * LONGEST or 0 not in best_after:
         return switch
@@ -260,13 +261,45 @@ def _lowest(misfit: FloatArray) -> int:
     return int(1 + np.argmin(misfit[1:-1]))
 
 
-def _misfits(trace: FloatArray, shapes: FloatArray) -> tuple[FloatArray, FloatArray]:
+class Bases:
+    """Shapes (shapes, n) that readings are compared with, and what of that the readings share.
+
+    `sums`, `spread`: sums and sums of squared deviations up to each index, the latter infinite
+    where a shape does not change yet and explains nothing.
+    """
+
+    def __init__(self, shapes: FloatArray):
+        self.shapes = shapes
+        self.count = np.arange(1.0, shapes.shape[1] + 1)
+        self.sums = shapes.cumsum(axis=1)
+        squares = (shapes**2).cumsum(axis=1)
+        spread = squares - self.sums**2 / self.count
+        self.spread = np.where(spread > 1e-9 * squares, spread, np.inf)
+
+    def reversed(self) -> Bases:
+        """The same from the last reading to the first."""
+        return Bases(self.shapes[:, ::-1])
+
+    def misfit(self, trace: FloatArray) -> FloatArray:
+        """Squared misfit of c + d·shape to the readings up to each index, shape (shapes, n)."""
+        y, squares = trace.cumsum(), (trace**2).cumsum()
+        products = (self.shapes * trace).cumsum(axis=1) - self.sums * (y / self.count)
+        return np.maximum(squares - y**2 / self.count - products**2 / self.spread, 0.0)
+
+
+@lru_cache(maxsize=64)
+def _bases(n: int, n_shapes: int) -> tuple[Bases, Bases]:
+    """Bases of the shapes of short traces, forwards and backwards."""
+    bases = Bases(_shapes(n, n_shapes))
+    return bases, bases.reversed()
+
+
+def _misfits(trace: FloatArray, bases: tuple[Bases, Bases]) -> tuple[FloatArray, FloatArray]:
     """Squared misfits of the readings up to and from each index, both of shape (shapes, n)."""
     trace = (trace - trace.mean()) / np.ptp(trace)
-    return _misfit(trace, shapes), _misfit(trace[::-1], shapes[:, ::-1])[:, ::-1]
+    return bases[0].misfit(trace), bases[1].misfit(trace[::-1])[:, ::-1]
 
 
-@lru_cache(maxsize=16)
 def _shapes(
     n: int, n_shapes: int, block: int = 1, rows: tuple[int, ...] | None = None
 ) -> FloatArray:
@@ -293,14 +326,3 @@ def _shapes(
 
 def _log(steps: FloatArray, start: float) -> FloatArray:
     return np.log1p(steps / start)
-
-
-def _misfit(trace: FloatArray, bases: FloatArray) -> FloatArray:
-    """Squared misfit of c + d·basis to the readings up to each index, shape (shapes, n)."""
-    count = np.arange(1.0, trace.size + 1)
-    y, syy = trace.cumsum(), (trace**2).cumsum()
-    x, xx, xy = (v.cumsum(axis=1) for v in (bases, bases**2, bases * trace))
-    sxx, sxy = xx - x**2 / count, xy - x * y / count
-    with np.errstate(divide="ignore", invalid="ignore"):
-        explained = np.where(sxx > 1e-9 * xx, sxy**2 / sxx, 0.0)
-    return np.maximum(syy - y**2 / count - explained, 0.0)

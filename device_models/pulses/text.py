@@ -92,13 +92,15 @@ def _decode(path: str, data: bytes, encoding: str | None) -> str:
     encoding = encoding or _guess_encoding(data)
     try:
         text = data.decode(encoding)
-    except LookupError:
-        raise PulseDataError(f"{path}: unknown encoding {show(encoding)}") from None
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise PulseDataError(
             f"{place(path, line)}: not {encoding} text (byte {error.start + 1}); give encoding"
         ) from None
+    except LookupError:
+        raise PulseDataError(f"{path}: unknown encoding {show(encoding)}") from None
+    except ValueError:  # some codecs do not say where they fail
+        raise PulseDataError(f"{path}: not text in encoding {show(encoding)}") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x00\x1a").lstrip("\ufeff")
     bad = CONTROL.search(text)
     if bad is not None:

@@ -7,23 +7,17 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from device_models.plain_text import message
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-MAX_MESSAGE = 600
 
 
 class PulseDataError(ValueError):
     """A measurement that cannot be read: one line with file, line, column and what is wrong."""
 
-    def __init__(self, message: str):
-        super().__init__(one_line(message))
-
-
-def one_line(text: str) -> str:
-    """`text` without line breaks or other unprintable characters, cut to a readable length."""
-    clean = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    return clean if len(clean) <= MAX_MESSAGE else clean[: MAX_MESSAGE - 3] + "..."
+    def __init__(self, text: str):
+        super().__init__(message(text))
 
 
 def show(cell: str) -> str:

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from device_models.card import BRANCHES
 from device_models.fit import CardFit
 from device_models.fit.branches import Branch
+from device_models.plain_text import one_line
+from device_models.plotting import si_scale
 from experiments.figures.style import COLOURS
 from experiments.fit_report import TileCheck, choice_lines, parameter_lines, spread_text
 
@@ -23,11 +25,12 @@ MAX_TEXT_LINES = 27
 def draw_fit(fit: CardFit, checks: list[TileCheck]) -> Figure:
     """The report as one A4 page."""
     figure = Figure(figsize=(8.27, 11.69), layout="constrained")
-    figure.suptitle(
-        "\n".join(textwrap.wrap(f"{fit.card.title} ({fit.card.kind})", 90)[:2]), fontsize=11
-    )
+    # A stranger's title is text, not mathematics.
+    title = textwrap.wrap(f"{one_line(fit.card.title)} ({fit.card.kind})", 90)
+    figure.suptitle("\n".join(title[:2]), fontsize=11, parse_math=False)
     grid = figure.add_gridspec(4, 2, height_ratios=[2.6, 1.1, 1.9, 3.4])
-    unit, factor = _unit(fit)
+    largest = max(float(np.abs(b.values).max()) for b in fit.branches)
+    unit, factor = si_scale(fit.card.unit, largest)
     for column, name in enumerate(BRANCHES):
         top = figure.add_subplot(grid[0, column])
         below = figure.add_subplot(grid[1, column], sharex=top)
@@ -55,16 +58,6 @@ def draw_fit(fit: CardFit, checks: list[TileCheck]) -> Figure:
             steps.legend(fontsize=7)
     _text(figure.add_subplot(grid[3, :]), fit)
     return figure
-
-
-def _unit(fit: CardFit) -> tuple[str, float]:
-    if fit.card.unit == "1":
-        return "arb. unit", 1.0
-    highest = max(float(np.abs(b.values).max()) for b in fit.branches)
-    for name, factor in (("S", 1.0), ("mS", 1e3), ("µS", 1e6)):
-        if highest * factor >= 0.5:
-            return name, factor
-    return "nS", 1e9
 
 
 def _colour(fit: CardFit, branch: Branch) -> object:
@@ -127,8 +120,7 @@ def _steps(axes: Axes, fit: CardFit, i: int, colour: object, factor: float) -> N
         label=None if several else "fit",
     )
     state, change = [], []
-    for cluster in range(len(branch.clusters)):
-        own = branch.cluster == cluster
+    for own in branch.rows:
         pulses, values = branch.pulses[own], branch.values[own]
         next_one = np.diff(pulses) == 1
         # The state before a pulse as the curve has it: a reading's own noise would bend the bins.
@@ -171,6 +163,13 @@ def _text(axes: Axes, fit: CardFit) -> None:
     if len(wrapped) > MAX_TEXT_LINES:
         left = len(wrapped) - MAX_TEXT_LINES + 1
         wrapped = [*wrapped[: MAX_TEXT_LINES - 1], f"... {left} more lines in the text report"]
-    # Strangers' file names are text, not mathematics.
-    text = "\n".join(wrapped).replace("$", r"\$")
-    axes.text(0, 1, text, fontsize=7.2, va="top", family="monospace", transform=axes.transAxes)
+    axes.text(
+        0,
+        1,
+        "\n".join(wrapped),
+        fontsize=7.2,
+        va="top",
+        family="monospace",
+        transform=axes.transAxes,
+        parse_math=False,
+    )

@@ -61,10 +61,12 @@ def stdp_outcome(m: Measurements) -> Outcome:
     text = ", ".join(
         f"{t * 1e3:+.0f} ms {parallel[i]:+.1%} P {anti[i]:+.1%} AP" for t, i in at.items()
     )
+    above = ratio[moved]
+    share = f"{above.min():.2f} to {above.max():.2f}" if above.size else "nowhere, nothing moves"
     quiet = np.abs(delay[inside][~moved]).min(initial=np.inf)
     return judged(
-        signs and decays and silent and bool(np.all(ratio[moved] > 1)),
-        f"{text}; AP/P {np.nanmin(ratio):.2f} to {np.nanmax(ratio):.2f}"
+        signs and decays and silent and bool(np.all(above > 1)),
+        f"{text}; AP/P {share}"
         + (f"; no change from {quiet * 1e3:.1f} ms" if np.isfinite(quiet) else ""),
     )
 

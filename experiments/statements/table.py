@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from device_models.files import write_atomically
 from experiments.statements.rows import Outcome, Statement
 
 COLUMNS = ("id", "tag", "statement", "acceptance", "model", "result", "why")
@@ -46,14 +44,16 @@ def print_table(results: list[tuple[Statement, Outcome]], console: Console) -> N
     console.print(table)
 
 
-def write_table(results: list[tuple[Statement, Outcome]], out: Path) -> None:
-    """Write statements.csv and statements.md into `out`."""
+def table_files(results: list[tuple[Statement, Outcome]]) -> dict[str, str]:
+    """Contents of statements.csv and statements.md, by name."""
     rows = table_rows(results)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-    write_atomically(out / "statements.csv", text.getvalue())
     lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
     cells = (" | ".join(cell.replace("|", r"\|") for cell in line) for line in lines)
     body = "\n".join(f"| {line} |" for line in cells)
     heading = "Statements of the paper about the device, checked on the reconstructed model"
-    write_atomically(out / "statements.md", f"# {heading}\n\n{summary(results)}.\n\n{body}\n")
+    return {
+        "statements.csv": text.getvalue(),
+        "statements.md": f"# {heading}\n\n{summary(results)}.\n\n{body}\n",
+    }
