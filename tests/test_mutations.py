@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ import numpy as np
 import openpyxl
 import pytest
 from mutations import BYTEWISE, STRUCTURAL, check_mutations, mutated
+from test_settings import AIHWKIT, EM
 
 from device_models import CardError, PulseDataError, fit_card, load_card, read_pulses
 from device_models.card import BRANCHES
 from device_models.curves import LAWS
 from device_models.pulses import PulseData, Segment
+from experiments.settings import SettingsError, read_settings
 
 
 def use_card(path: Path) -> None:
@@ -53,6 +56,31 @@ def test_mutated_cards(card, fitted, tmp_path):
     outcomes = check_mutations(files, tmp_path, "card.json", use_card, (CardError,))
     assert outcomes["refused"] > 100
     assert outcomes["fine"] > 10
+
+
+def use_settings(path: Path) -> None:
+    """The configuration of a run as a launcher or a hand-edited file gives it."""
+    try:
+        read_settings(json.loads(path.read_bytes()))
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def test_mutated_settings(tmp_path):
+    """Only those that are no JSON any more are left out: they never become a configuration."""
+    seeds = [json.dumps(whole, indent=1).encode() for whole in (EM, AIHWKIT)]
+    files = (mutated(seeds[k % 2], k, STRUCTURAL) for k in range(400))
+    readable = [content for content in files if is_json(content)]
+    outcomes = check_mutations(readable, tmp_path, "config", use_settings, (SettingsError,))
+    assert outcomes["refused"] > 200
+    assert outcomes["fine"] > 10
+
+
+def is_json(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def text_files() -> dict[str, bytes]:
