@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import hydra
@@ -29,7 +27,9 @@ from crossbar.choices import check_choice
 from crossbar.models import build_model
 from crossbar.rpu import count_crossbar_weights, periphery
 from device_models import load_card
+from experiments.checkpoints import Checkpoint
 from experiments.data import DataError, load_fashion_mnist, split, subset
+from experiments.jobs import run_command, run_job
 from experiments.loop import (
     DivergedError,
     Images,
@@ -40,13 +40,11 @@ from experiments.loop import (
     train_epoch,
 )
 from experiments.progress import TrainingProgress
+from experiments.shown import one_line
 from experiments.store import Run, StoreError, open_run, provenance, run_folder
 
 KNOWN_ERRORS = (DataError, StoreError, DivergedError, ValueError, TypeError, OSError)
 """Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""
-
-JOBS_FOLDER = "FIELDCROSSBAR_JOBS"
-"""Environment variable naming the folder in which the jobs of a command note their failures."""
 
 
 def train(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +76,8 @@ def train(config: Mapping[str, Any]) -> dict[str, Any]:
         "test_is_held_out": config["data"]["held_out"] > 0,
         "provenance": provenance(card.sha256),
     }
-    with open_run(config) as run:
+    resume, overwrite = config["resume"], config["overwrite"]
+    with open_run(run_folder(config), config, resume=resume, overwrite=overwrite) as run:
         history = _resume(run, model, optimizer) if config["resume"] else []
         try:
             _train_epochs(config, run, model, optimizer, train_set, test_set, history)
@@ -255,7 +254,7 @@ def _keep(
     run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, rows: list[dict[str, float]]
 ) -> None:
     """Store the state after an epoch; the history goes with it, so both are always in step."""
-    state = {
+    state: Checkpoint = {
         "model": plain_state(model),
         "optimizer": optimizer.state_dict(),
         "random_state": torch.get_rng_state(),
@@ -264,22 +263,24 @@ def _keep(
     best = max(row["test_accuracy"] for row in rows)
     if rows[-1]["test_accuracy"] == best:
         run.save_checkpoint(run.best, state)
-    run.save_checkpoint(run.last, state)
+    run.save_last(state)
     run.write_history(rows)
 
 
 def _resume(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    """Continue where the last checkpoint ends; the history up to there."""
-    if not run.last.exists():
+    """Continue where the newest good checkpoint ends; the history up to there."""
+    state = run.newest_checkpoint()
+    if state is None:
         return []
-    state = run.load_checkpoint(run.last)
     try:
         load_plain_state(model, state["model"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random_state"])
-        return list(state["history"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise StoreError(f"{run.last}: does not fit this run: {error}") from None
+        _summary(state["history"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise StoreError(f"{run.last}: does not fit this run: {one_line(error)}") from None
+    run.write_history(state["history"])  # a kill may have come between the two
+    return state["history"]
 
 
 def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
@@ -299,39 +300,22 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
 def _job(config: DictConfig) -> None:
     """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    try:
-        result = train(plain)
-    except KNOWN_ERRORS as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        _note_failure(f"{plain['name']} seed {plain['seed']}: {' '.join(str(error).split())}")
-    else:
-        print(
-            f"{plain['name']} seed {plain['seed']}: {result['status']} with "
-            f"{result.get('test_accuracy', 0):.2%} test accuracy, {run_folder(plain)}"
-        )
+    run_job(_train_and_tell, plain, KNOWN_ERRORS)
 
 
-def _note_failure(line: str) -> None:
-    print(f"error: {line}", file=sys.stderr)
-    with Path(os.environ[JOBS_FOLDER], "failures").open("a") as file:
-        file.write(line + "\n")
+def _train_and_tell(config: dict[str, Any]) -> None:
+    result = train(config)
+    print(
+        f"{config['name']} seed {config['seed']}: {result['status']} with "
+        f"{result.get('test_accuracy', 0):.2%} test accuracy, {run_folder(config)}"
+    )
 
 
 def main() -> None:
     """Command line: exit code 1 when any job failed, 130 after ctrl-C."""
     # argparse stops reading overrides at a flag between them: `experiment=set2 -m seed=0,1`.
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[JOBS_FOLDER] = folder
-        run_jobs = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(_job)
-        try:
-            run_jobs()
-        except KeyboardInterrupt:
-            print("stopped; resume=true continues after the last whole epoch", file=sys.stderr)
-            sys.exit(130)
-        if Path(folder, "failures").exists():
-            sys.exit(1)
+    run_command(hydra.main(version_base="1.3", config_path="../conf", config_name="config")(_job))
 
 
 if __name__ == "__main__":
