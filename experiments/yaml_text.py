@@ -10,11 +10,20 @@ from typing import Any
 import yaml
 
 
+MAX_NESTING = 32
+"""Levels of brackets; the scanner's time grows with their square."""
+
+
 class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("an alias stands in it")
         return super().compose_node(parent, index)
+
+    def fetch_flow_collection_start(self, kind: Any) -> None:
+        if self.flow_level >= MAX_NESTING:
+            raise yaml.YAMLError("nested too deeply")
+        super().fetch_flow_collection_start(kind)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -17,6 +17,8 @@ from experiments.report import markdown_table, table_rows
 RESULT, CONFIG, HISTORY = "result.json", "config.yaml", "history.csv"
 ODD = ("", "high", "nan", None, True, [], {}, -1, 1.5, 1e300, 10**400, float("nan"), float("inf"))
 
+INSERTED = (b"\0", b"\xff", b"[", b"{", b"&a ", b"*a", b"\x1b", b",")
+
 
 @pytest.fixture
 def damaged(tmp_path):
@@ -81,6 +83,7 @@ def test_a_missing_file_is_named(damaged, name):
         (CONFIG, "", "no settings"),
         (CONFIG, "a: [", "not YAML"),
         (CONFIG, "[" * 60_000, "not YAML: nested too deeply"),
+        (CONFIG, "- " * 30_000, "not YAML: nested too deeply"),
         (CONFIG, "!!python/object/apply:os.mkdir [harm]", "not YAML"),
         (CONFIG, "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "an alias"),
         (CONFIG, "a: " + "9" * 5000, "not YAML"),
@@ -153,11 +156,9 @@ def mutate(folder, chance: random.Random) -> None:
     elif kind == "cut":
         del data[place:]
     elif kind == "insert":
-        data[place:place] = chance.choice(
-            (b"\0", b"\xff", b"[", b"{", b"&a ", b"*a", b"\x1b", b",")
-        )
+        data[place:place] = chance.choice(INSERTED)
     else:
-        data += data
+        data *= 2
     path.write_bytes(bytes(data))
 
 
