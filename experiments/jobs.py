@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import threading
@@ -184,6 +185,7 @@ def _remove_leftovers() -> None:
 def _own_folders() -> Iterator[Path]:
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
-            state = folder.lstat()
-            if state.st_uid == os.getuid() and time.time() - state.st_mtime > HOUR_S:
+            state = folder.lstat()  # a link leads elsewhere
+            old = time.time() - state.st_mtime > HOUR_S
+            if stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and old:
                 yield folder

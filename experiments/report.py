@@ -44,6 +44,8 @@ COLUMNS = (
 
 README_PICTURE = Path("experiments/figures/training.png")
 
+HELD_OUT = "held-out training images"
+
 README_BYTES = 2**22
 """Largest README that is renewed."""
 
@@ -114,12 +116,11 @@ def _page(store: Path, groups: list[Group], training: bytes) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, finalize=_shown
     )
-    test_name = "held-out training images" if _is_held_out(groups) else "the 10,000 test images"
     return environment.get_template("report.html").render(
         store=str(store),
         columns=COLUMNS,
         rows=table_rows(groups),
-        test_name=f"{test_name} or a subset",
+        test_name=HELD_OUT if _is_held_out(groups) else "the 10,000 test images or a subset",
         training_png=base64.b64encode(training).decode(),
         cards=[_card_entry(card) for card in _cards_of(groups)],
         runs=[_run_entry(group, run) for group in groups for run in group.runs],
@@ -130,8 +131,10 @@ def print_table(groups: list[Group], console: Console) -> None:
     """The result table on a terminal."""
     table = Table()
     for i, name in enumerate(COLUMNS):
-        justify = "right" if 2 <= i <= 6 else "left"
-        table.add_column(name, justify=justify, no_wrap=i > 0, overflow="fold")  # type: ignore
+        if 2 <= i <= 6:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold", min_width=min(len(name) + 8, 16))
     for row in table_rows(groups):
         table.add_row(*map(Text, row))  # not marked up: a name may hold [/red]
     console.print(table)

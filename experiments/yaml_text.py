@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-
 MAX_NESTING = 32
 """Levels of brackets; the scanner's time grows with their square."""
 
