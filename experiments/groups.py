@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from experiments.records import StoredRun
 from experiments.shown import shortened, visible
@@ -46,7 +46,8 @@ def group_runs(runs: list[StoredRun]) -> list[Group]:
     groups: list[Group] = []
     for variant in sorted(by_variant, key=_rank):
         groups += _groups_of(variant, by_variant[variant])
-    return groups
+    labels = _numbered([group.label for group in groups])
+    return [replace(group, label=label) for group, label in zip(groups, labels, strict=True)]
 
 
 def _groups_of(variant: str, by_schedule: dict[str, list[list[StoredRun]]]) -> Iterator[Group]:
@@ -69,11 +70,15 @@ def _same_but_seed(runs: list[StoredRun]) -> list[list[StoredRun]]:
 
 
 def _differences(members: list[list[StoredRun]]) -> list[str]:
-    """For each of `members` the settings in which they differ; numbered where that is too long."""
+    """For each of `members` the settings in which they differ."""
     settings = [seeds[0].settings for seeds in members]
     keys = list(dict.fromkeys(key for each in settings for key in each))
     varying = [key for key in keys if len({each.get(key) for each in settings}) > 1]
-    texts = [_shown(each, varying) for each in settings]
+    return _numbered([_shown(each, varying) for each in settings])
+
+
+def _numbered(texts: list[str]) -> list[str]:
+    """`texts`, those that are equal told apart by a number."""
     return [
         text if texts.count(text) == 1 else f"{text} (#{texts[:i].count(text) + 1})"
         for i, text in enumerate(texts)

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import stat
 import sys
 import tempfile
@@ -20,14 +21,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from device_models.files import open_lock
 from experiments.shown import one_line, warn
@@ -61,28 +62,29 @@ def run_command(run_jobs: Callable[[], Any]) -> None:
 
 def run_job(
     work: Callable[[dict[str, Any]], Any],
-    config: dict[str, Any],
+    config: DictConfig,
     known_errors: tuple[type[Exception], ...],
 ) -> Any:
-    """`work(config)`; one of `known_errors` is told in one line and noted, so a sweep goes on.
+    """`work` on the resolved `config`; None for a job that failed with one of `known_errors`.
 
-    A job that ended before its sweep was started again is not run again; one that was cut off
-    resumes. None for a job that failed; HYDRA_FULL_ERROR=1 raises instead.
+    A failure is told in one line and noted, so that a sweep goes on. A job that ended before its
+    sweep was started again is not run again, and one that was cut off resumes.
     """
     _end_with_command(os.environ[JOBS_FOLDER])
     note = _Note(_number())
     if note.ended():
         return note.value()
-    if note.starts() and not config["overwrite"]:
-        config["resume"] = True
+    again = note.starts() > 0
     note.start()
-    value = None
+    value, label = None, "run"
     try:
-        value = work(config)
+        settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+        label = f"{settings.get('name')} seed {settings.get('seed')}"
+        if again and not settings.get("overwrite"):
+            settings["resume"] = True
+        value = work(settings)
     except known_errors as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        note_failure(f"{config.get('name')} seed {config.get('seed')}: {one_line(error, 1000)}")
+        note_failure(one_line(f"{label}: {error}", limit=1000))
     note.end(value)
     return value
 
@@ -92,6 +94,22 @@ def note_failure(line: str) -> None:
     print(f"error: {line}", file=sys.stderr)
     with Path(os.environ[JOBS_FOLDER], "failures").open("a") as file:
         file.write(f"{line}\n")
+
+
+@contextlib.contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Let ctrl-C wait for the end of the block, of which the half would be worse than nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+    usual = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if asked:
+        raise KeyboardInterrupt
 
 
 class SteadyLauncher(JoblibLauncher):

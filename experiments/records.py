@@ -14,7 +14,7 @@ from experiments.result import Result, check_history, check_result
 from experiments.shown import one_line
 from experiments.store import Run, StoreError, list_runs
 
-ELSEWHERE = ("store", "resume", "overwrite", "seed")
+NOT_COMPARED = ("store", "resume", "overwrite", "seed")
 """Settings that two seeds of one thing may differ in."""
 
 WHERE_IMAGES_ARE = ("data.folder", "data.cache", "data.download", "data.verify")
@@ -86,11 +86,11 @@ def _history(run: Run, epochs: int) -> list[dict[str, float]]:
 def _settings(config: Mapping[str, Any], result: Result) -> dict[str, str]:
     """What the run was computed with, as texts by dotted key; the card counts by its content."""
     settings = dict(_flat(config, ""))
-    for key in ELSEWHERE:
+    for key in NOT_COMPARED:
         settings.pop(key, None)
     if settings.get("data.verify") == "true":  # the published images, wherever they were found
         for key in WHERE_IMAGES_ARE:
-            settings.pop(key)
+            settings.pop(key, None)
     settings.pop("device.card", None)
     if result.uses_card:
         settings["device.card"] = f"{result.card}@{result.card_sha256[:8]}"

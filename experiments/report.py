@@ -85,17 +85,20 @@ def _table_row(group: Group) -> tuple[str, ...]:
     )
 
 
-def write_report(store: Path, out: Path, readme: Path | None = None) -> list[Group]:
-    """Write `training.png` and `index.html` into `out`; the groups of runs they show.
+def write_report(store: Path, out: Path) -> Path:
+    """Write `training.png` and `index.html` into `out`; the page's path.
 
-    With `readme` its table and its picture are renewed too. All of it is written or nothing.
     Raises StoreError when the store holds no run with a result.
     """
-    groups = read_groups(store)
-    training = _training_png(groups)
+    return _write(read_groups(store), store, out)
+
+
+def _write(groups: list[Group], store: Path, out: Path, readme: Path | None = None) -> Path:
+    """Write the picture and the page, with `readme` its table and picture too: all or nothing."""
+    training, page = _training_png(groups), out / "index.html"
     files: dict[Path, str | bytes] = {
         out / "training.png": training,
-        out / "index.html": _page(store, groups, training),
+        page: _page(store, groups, training),
     }
     if readme is not None:
         files[readme] = _with_table(_read_text(readme), groups)
@@ -103,7 +106,7 @@ def write_report(store: Path, out: Path, readme: Path | None = None) -> list[Gro
     for folder in {path.parent for path in files}:
         remove_leftovers(folder, older_than_s=HOUR_S)
     write_together(files)
-    return groups
+    return page
 
 
 def _training_png(groups: list[Group]) -> bytes:
@@ -241,11 +244,12 @@ def main() -> None:
     arguments = parser.parse_args()
     out = arguments.out or arguments.store / "report"
     try:
-        groups = write_report(arguments.store, out, arguments.readme)
+        groups = read_groups(arguments.store)
+        page = _write(groups, arguments.store, out, arguments.readme)
     except (StoreError, OSError) as error:
         sys.exit(f"error: {visible(error)}")
     print_table(groups, Console(width=None if sys.stdout.isatty() else 160))
-    print(visible(f"page:    {out / 'index.html'}"))
+    print(visible(f"page:    {page}"))
     print(visible(f"picture: {out / 'training.png'}"))
 
 

@@ -106,7 +106,8 @@ class Run:
                 return None
             check_result(result)
         except (StoreError, ValueError) as error:
-            warn(f"{self.folder}: its result is damaged and made again: {error}")
+            reason = str(error).removeprefix(f"{self.folder}/")
+            warn(f"{self.folder}: its result is damaged and made again: {reason}")
             return None
         return result
 

@@ -10,11 +10,11 @@ import os
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import hydra
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 try:
@@ -29,7 +29,7 @@ from crossbar.rpu import count_crossbar_weights, periphery
 from device_models import load_card
 from experiments.checkpoints import Checkpoint
 from experiments.data import DataError, load_fashion_mnist, split, subset
-from experiments.jobs import run_command, run_job
+from experiments.jobs import interrupts_later, run_command, run_job
 from experiments.loop import (
     DivergedError,
     Images,
@@ -130,8 +130,9 @@ def _train_epochs(
                 "learning_rate": config["optimizer"]["lr"] * _rate(epoch, epochs, decay, 0.0),
                 "seconds": watch.lap(),
             }
-            _keep(run, model, optimizer, [*history, row])
-            history.append(row)
+            with interrupts_later():
+                _keep(run, model, optimizer, [*history, row])
+                history.append(row)
             progress.epoch(row)
 
 
@@ -299,8 +300,8 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
 
 def _job(config: DictConfig) -> None:
     """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
-    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    run_job(_train_and_tell, plain, KNOWN_ERRORS)
+    shown_in_full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    run_job(_train_and_tell, config, () if shown_in_full else KNOWN_ERRORS)
 
 
 def _train_and_tell(config: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from omegaconf import OmegaConf
 from test_train import ROOT, TINY
 
 from experiments import jobs
@@ -29,7 +31,8 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def config(**changes):
-    return {"name": "set2", "seed": 0, "resume": False, "overwrite": False} | changes
+    settings = {"name": "set2", "seed": 0, "resume": False, "overwrite": False}
+    return OmegaConf.create(settings | changes)
 
 
 def never(_):
@@ -56,10 +59,16 @@ def test_a_job_that_failed_is_told_once_in_one_line(folder, capsys):
     assert (folder / "failures").read_text() == line
 
 
-def test_full_errors_are_raised_where_asked(folder, monkeypatch):
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    with pytest.raises(AssertionError):
-        run_job(never, config(), (AssertionError,))
+def test_other_errors_are_raised(folder):
+    with pytest.raises(AssertionError, match="ended before"):
+        run_job(never, config(), (ValueError,))
+
+
+def test_a_configuration_that_cannot_be_resolved_is_one_line(folder, capsys):
+    assert run_job(never, config(name="${nothing}"), (ValueError,)) is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: run: ")
+    assert "nothing" in line
 
 
 @pytest.mark.parametrize(("overwrite", "resumes"), [(False, True), (True, False)])
@@ -68,6 +77,20 @@ def test_a_job_that_was_cut_off_resumes(folder, overwrite, resumes):
     with pytest.raises(KeyboardInterrupt):
         run_job(cut_off, config(overwrite=overwrite), ())
     assert run_job(lambda c: c["resume"], config(overwrite=overwrite), ()) is resumes
+
+
+def test_ctrl_c_waits_for_the_end_of_a_block():
+    done = []
+
+    def work():
+        with jobs.interrupts_later():
+            signal.raise_signal(signal.SIGINT)
+            done.append("the rest")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["the rest"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 class Killed(TerminatedWorkerError):

@@ -17,6 +17,11 @@ from experiments.report import markdown_table, table_rows
 RESULT, CONFIG, HISTORY = "result.json", "config.yaml", "history.csv"
 ODD = ("", "high", "nan", None, True, [], {}, -1, 1.5, 1e300, 10**400, float("nan"), float("inf"))
 
+SETTINGS = {
+    "optimizer": {"lr": 1e-3, "name": "adam"},
+    "data": {"verify": True, "folder": None, "cache": None, "download": True, "held_out": 0},
+    "accelerator": "auto",
+}
 INSERTED = (b"\0", b"\xff", b"[", b"{", b"&a ", b"*a", b"\x1b", b",")
 
 
@@ -121,6 +126,14 @@ def test_odd_numbers_in_a_history_are_named(damaged, row):
     assert "history.csv: epoch 2: " in left_out(damaged)
 
 
+def test_settings_that_are_not_whole_are_no_fault(damaged):
+    """Runs of other versions have other settings."""
+    (damaged / CONFIG).write_text("data: {verify: true}\n1: 2\ndevice: 3\n")
+    runs, lines = read_runs(damaged.parents[1])
+    assert runs[1].settings == {"1": "2", "device": "3", "device.card": "lsmo_pvdf_co@other"}
+    assert lines == []
+
+
 def test_a_run_without_an_epoch_is_no_bad_run(damaged):
     (damaged / RESULT).write_text('{"status": "diverged", "epochs": 0}')
     runs, lines = read_runs(damaged.parents[1])
@@ -168,7 +181,7 @@ def test_random_damage_is_one_line_or_harmless(tmp_path):
     store_run(tmp_path, "set1", folder="good")
     harmless = 0
     for _ in range(300):
-        bad = store_run(tmp_path, "set2", folder="bad", optimizer={"lr": 1e-3, "name": "adam"})
+        bad = store_run(tmp_path, "set2", folder="bad", **SETTINGS)
         mutate(bad, chance)
         before = files_below(tmp_path)
         runs, lines = read_runs(tmp_path)

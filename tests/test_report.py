@@ -64,8 +64,7 @@ def test_the_settings_that_vary_are_named(tmp_path):
         "set2 quick, optimizer.lr=0.001",
         "set2 quick, optimizer.lr=2e-5",
     ]
-    write_report(tmp_path, tmp_path / "report")
-    page = (tmp_path / "report" / "index.html").read_text()
+    page = write_report(tmp_path, tmp_path / "report").read_text()
     assert "<td>set2, optimizer.lr=2e-5</td>" in page
     assert "set2 quick, optimizer.lr=2e-5, seed 1: finished" in page
 
@@ -122,6 +121,13 @@ def test_long_settings_are_cut_and_stay_apart(tmp_path):
     assert labels(many)[0] == "set2 quick, key0=1, key1=1, key2=1, key3=1, … 5 more"
 
 
+def test_no_two_groups_have_one_label(tmp_path):
+    """What is drawn under a label is one group, also where names run into each other."""
+    for name, schedule in (("a", "b c"), ("a", "d"), ("a b", "c"), ("a b", "d"), ("a b c", "e")):
+        store_run(tmp_path, name, result={"schedule": schedule})
+    assert sorted(labels(tmp_path)) == ["a b c (#1)", "a b c (#2)", "a b c (#3)", "a b d", "a d"]
+
+
 def test_a_run_copied_to_another_folder_counts_once(tmp_path):
     first = store_run(tmp_path, "set2", 0, folder="a")
     store_run(tmp_path, "set2", 0, folder="b")
@@ -170,11 +176,8 @@ def nasty_store(tmp_path_factory):
 
 @pytest.mark.filterwarnings("error")
 def test_names_are_text_and_nothing_else(nasty_store, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(README)
-    groups = write_report(nasty_store, tmp_path / "report", readme)
-    assert len(groups) == 2 * len(NASTY)
-    page = (tmp_path / "report" / "index.html").read_text()
+    page = write_report(nasty_store, tmp_path / "report").read_text()
+    assert page.count("<details>") == 2 * len(NASTY)
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert r"\x1b[31mred\x07" in page

@@ -90,3 +90,14 @@ def test_a_checkpoint_of_another_network_is_one_line(run, tmp_path):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "last.pt: does not fit this run" in line
+
+
+@pytest.mark.parametrize("tiles", ["aihwkit", "tile"])
+def test_checkpoints_of_tiles_are_read(tmp_path, tiles):
+    words = ("experiment=set1_crossbar", f"crossbar={tiles}", "trainer.train_images=64")
+    assert train(tmp_path, *words).returncode == 0
+    run = only_run(tmp_path)
+    (run.folder / "result.json").unlink()
+    done = train(tmp_path, *words, "resume=true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run.result()["status"] == "finished"
