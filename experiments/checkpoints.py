@@ -72,6 +72,8 @@ def _check_structure(state: Any) -> None:
     for key, kind in _TYPES.items():
         if not isinstance(state.get(key), kind):
             raise ValueError(f"holds no {key}")
+    if not state["history"]:
+        raise ValueError("its history has no epoch 1")
     for number, row in enumerate(state["history"], start=1):
         if not isinstance(row, dict) or row.get("epoch") != number:
             raise ValueError(f"its history has no epoch {number}")

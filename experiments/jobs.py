@@ -189,6 +189,7 @@ def _wait_and_end(lock: Path) -> None:
     # The folder is gone after a command that came to its end.
     with contextlib.suppress(FileNotFoundError), open_lock(lock) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
+        shutil.rmtree(lock.parent, ignore_errors=True)
     os._exit(1)
 
 

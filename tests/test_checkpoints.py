@@ -112,6 +112,7 @@ def compressed() -> bytes:
         ({**state(), "random_state": 3}, "holds no random_state"),
         ({**state(), "history": [{"epoch": 2}]}, "no epoch 1"),
         ({**state(), "history": [[]]}, "no epoch 1"),
+        ({**state(), "history": []}, "no epoch 1"),
         ({**state(), "history": [{"epoch": 1, "loss": float("nan")}]}, "history.0.loss is not"),
         ({**state(), "model": {"w": torch.tensor([1.0, torch.inf])}}, "model.w is not finite"),
         ({**state(), "model": {"w": torch.zeros(1).expand(10**12)}}, "larger than the file"),

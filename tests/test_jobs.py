@@ -181,7 +181,7 @@ def workers_of(process: subprocess.Popen) -> list[int]:
 def sweep(store: Path, *overrides: str) -> subprocess.Popen:
     words = ("-m", "launcher=parallel", "hydra.launcher.n_jobs=2", f"store={store}", *TINY)
     command = [sys.executable, "-m", "experiments.train", *words, *overrides]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": str(store.parent)}
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -212,12 +212,13 @@ def all_longer(store: Path, before: dict[str, int], ended: str) -> bool:
 @pytest.mark.usefixtures("fashion_mnist")
 def test_kills_lose_no_job_and_leave_no_process(tmp_path):
     """A worker is killed when one of three jobs has ended, then the command itself."""
-    process = sweep(tmp_path, "trainer.epochs=6,5000,5001")
-    wait_until(lambda: list_runs(tmp_path) and len(epochs(tmp_path)) == 3, process)
-    (ended,) = list_runs(tmp_path)
+    store = tmp_path / "store"
+    process = sweep(store, "trainer.epochs=6,5000,5001")
+    wait_until(lambda: list_runs(store) and len(epochs(store)) == 3, process)
+    (ended,) = list_runs(store)
     os.kill(workers_of(process)[0], 9)
-    before = epochs(tmp_path)
-    wait_until(lambda: all_longer(tmp_path, before, ended.folder.name), process)
+    before = epochs(store)
+    wait_until(lambda: all_longer(store, before, ended.folder.name), process)
     workers = workers_of(process)
     process.kill()
     stdout, stderr = process.communicate()
@@ -226,6 +227,7 @@ def test_kills_lose_no_job_and_leave_no_process(tmp_path):
         time.sleep(0.1)
     assert len(workers) == 2
     assert left == []
+    assert not list(tmp_path.glob(f"{jobs.PREFIX}*"))
     assert stderr.count("warning: a process of the sweep was killed") == 1
     assert "Traceback" not in stderr
     assert ended.result()["epochs"] == 6
