@@ -14,13 +14,21 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def message(text: str) -> str:
-    """`text` as an error shows it: one line, ? for what cannot be printed, cut where too long.
+def visible(text: object, keep: str = "") -> str:
+    r"""`text` with what does not print as escapes (`\x1b`, `\ud800`, `\n`), `keep` left alone."""
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
+
+
+def message(text: object, limit: int = MAX_MESSAGE) -> str:
+    """`text` as an error shows it: one line of at most `limit` characters, all of them visible.
 
     The middle is left out: a message starts with the file and ends with what is wrong.
     """
-    clean = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-    if len(clean) <= MAX_MESSAGE:
+    clean = visible(" ".join(str(text).split()))
+    if len(clean) <= limit:
         return clean
-    half = MAX_MESSAGE // 2
+    half = limit // 2
     return f"{clean[: half - 5]} ... {clean[-half:]}"

@@ -13,6 +13,8 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from device_models.plain_text import message
+
 CONF = Path(__file__).parents[1] / "conf"
 """The configuration, by its path: a folder `conf` of the user's own does not get in its way."""
 
@@ -24,7 +26,6 @@ CONFIGURATION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, Type
 """What words on the command line that make no configuration end in, hydra's own slips included."""
 
 _NEEDLESS = ("Config search path", "Set the environment variable", "To append to", "See http")
-LONGEST = 400
 
 
 def run_app(job: Callable[[Any], Any], config_name: str = "config") -> None:
@@ -44,7 +45,7 @@ def run_app(job: Callable[[Any], Any], config_name: str = "config") -> None:
     except CONFIGURATION_ERRORS as error:
         if shows_tracebacks():
             raise
-        sys.exit(f"error: {one_line(error)}")
+        sys.exit(f"error: {complaint(error)}")
     finally:
         if wished is None:
             del os.environ[FULL_ERROR]
@@ -57,12 +58,12 @@ def shows_tracebacks() -> bool:
     return os.environ.get(TRACEBACK) == "1"
 
 
-def one_line(error: BaseException) -> str:
+def complaint(error: BaseException) -> str:
     """What is wrong, and hydra's reason for it, on one line, without its advice about itself."""
     text = _told(str(error) or type(error).__name__)
     if isinstance(error, HydraException) and error.__cause__ is not None:
         text = f"{text} {_told(str(error.__cause__).split(chr(10))[0])}".strip()
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    return message(text)
 
 
 def _told(text: str) -> str:

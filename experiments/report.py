@@ -1,17 +1,17 @@
 """Table, picture and page of the run store: `python -m experiments.report`.
 
 Every figure comes from the `result.json` and `history.csv` of the runs; nothing is computed anew.
+A run that cannot be read is left out, with a warning.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import io
 import json
 import statistics
 import sys
-from collections import defaultdict
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,18 @@ from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from device_models import CardError, DeviceCard, load_card
-from device_models.files import write_atomically
+from device_models.files import read_limited, remove_leftovers, write_together
+from device_models.plain_text import visible
 from device_models.plotting import draw_card
 from experiments.figures.training import draw_training
-from experiments.identity import NOT_IDENTITY
-from experiments.store import Run, StoreError, list_runs
+from experiments.groups import Group, group_runs
+from experiments.options import Parser, end
+from experiments.records import StoredRun, read_runs
+from experiments.shown import markdown, warn
+from experiments.store import StoreError
 
 COLUMNS = (
     "variant",
@@ -40,44 +45,45 @@ COLUMNS = (
 
 README_PICTURE = Path("experiments/figures/training.png")
 
-ORDER = (
-    *("baseline", "set1", "set2"),
-    *("crossbar", "crossbar_tiki_taka", "crossbar_sgd"),
-    *("set1_crossbar", "set2_crossbar", "field_programmed"),
-)
+HELD_OUT = "held-out training images"
+
+README_BYTES = 2**22
+"""Largest README that is renewed."""
+
+HOUR_S = 3600.0
 
 
-def group_runs(runs: list[Run]) -> dict[tuple[str, str, str], list[Run]]:
-    """Runs that differ in the seed only, by (variant, schedule, settings)."""
-    groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
-    for run in runs:
-        result = run.result() or {}
-        if result.get("epochs"):
-            groups[result["name"], result["schedule"], _settings_but_seed(run)].append(run)
-    return dict(sorted(groups.items(), key=lambda item: (_rank(item[0][0]), item[0])))
+def read_groups(store: Path) -> list[Group]:
+    """Groups of the runs in `store`; each run that is left out is one warning line.
+
+    Raises StoreError when the store holds no run with a result.
+    """
+    runs, left_out = read_runs(store)
+    for line in left_out:
+        warn(line)
+    if not runs:
+        raise StoreError(f"{store}: no finished run; start with `python -m experiments.train`")
+    return group_runs(runs)
 
 
-def table_rows(groups: dict[tuple[str, str, str], list[Run]]) -> list[tuple[str, ...]]:
+def table_rows(groups: list[Group]) -> list[tuple[str, ...]]:
     """One row of text per group, in the order of `COLUMNS`."""
-    rows: list[tuple[str, ...]] = []
-    for (name, schedule, _), runs in groups.items():
-        results = [run.result() or {} for run in runs]
-        first = results[0]
-        done = all(r["status"] == "finished" for r in results)
-        uses_card = first["activation"] == "em" or first["crossbar_weights"] > 0
-        rows.append(
-            (
-                name,
-                f"{schedule}, {first['epochs']} epochs" + ("" if done else " (not finished)"),
-                str(len(results)),
-                _mean_std([100 * r["test_accuracy"] for r in results], " %"),
-                _mean_std([100 * r["test_accuracy_batch_statistics"] for r in results], " %"),
-                _mean_std([r["seconds_per_epoch"] for r in results], ""),
-                f"{first['crossbar_weights']:,}" if first["crossbar_weights"] else "none",
-                f"{first['card']} ({first['card_kind']})" if uses_card else "none",
-            )
-        )
-    return rows
+    return [_table_row(group) for group in groups]
+
+
+def _table_row(group: Group) -> tuple[str, ...]:
+    results = [run.result for run in group.runs]
+    first = results[0]
+    return (
+        f"{group.variant}, {group.difference}" if group.difference else group.variant,
+        f"{group.schedule}, {first.epochs} epochs" + ("" if group.finished else " (not finished)"),
+        str(len(results)),
+        _mean_std([100 * r.test_accuracy for r in results], " %"),
+        _mean_std([100 * r.test_accuracy_batch_statistics for r in results], " %"),
+        _mean_std([r.seconds_per_epoch for r in results], ""),
+        f"{first.crossbar_weights:,}" if first.crossbar_weights else "none",
+        visible(f"{first.card} ({first.card_kind})") if first.uses_card else "none",
+    )
 
 
 def write_report(store: Path, out: Path) -> Path:
@@ -85,83 +91,92 @@ def write_report(store: Path, out: Path) -> Path:
 
     Raises StoreError when the store holds no run with a result.
     """
-    groups = group_runs(list_runs(store))
-    if not groups:
-        raise StoreError(f"{store}: no finished run; start with `python -m experiments.train`")
-    histories = {
-        " ".join(_label(key, groups)): [r.history() for r in g] for key, g in groups.items()
+    return _write(read_groups(store), store, out)
+
+
+def _write(groups: list[Group], store: Path, out: Path, readme: Path | None = None) -> Path:
+    """Write the picture and the page, with `readme` its table and picture too: all or nothing."""
+    training, page = _training_png(groups), out / "index.html"
+    files: dict[Path, str | bytes] = {
+        out / "training.png": training,
+        page: _page(store, groups, training),
     }
-    results = [(run, run.result() or {}) for runs in groups.values() for run in runs]
-    held_out = any(r["test_is_held_out"] for _, r in results)
-    training = _png(draw_training(histories, "Held-out" if held_out else "Test"))
-    write_atomically(out / "training.png", training)
-    page = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True
-    ).get_template("report.html")
-    html = page.render(
+    if readme is not None:
+        files[readme] = _with_table(_read_text(readme), groups)
+        files[readme.parent / README_PICTURE] = training
+    for folder in {path.parent for path in files}:
+        remove_leftovers(folder, older_than_s=HOUR_S)
+    write_together(files)
+    return page
+
+
+def _training_png(groups: list[Group]) -> bytes:
+    histories = {group.label: [run.history for run in group.runs] for group in groups}
+    return _png(draw_training(histories, "Held-out" if _is_held_out(groups) else "Test"))
+
+
+def _page(store: Path, groups: list[Group], training: bytes) -> str:
+    """The page as HTML. Every text in it is escaped and shown as it is."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, finalize=_shown
+    )
+    return environment.get_template("report.html").render(
         store=str(store),
         columns=COLUMNS,
         rows=table_rows(groups),
-        test_name="held-out training images" if held_out else "the 10,000 test images or a subset",
+        test_name=HELD_OUT if _is_held_out(groups) else "the 10,000 test images or a subset",
         training_png=base64.b64encode(training).decode(),
-        cards=[_card_entry(card) for card in _cards_of(results)],
-        runs=[_run_entry(run, result) for run, result in results],
+        cards=[_card_entry(card) for card in _cards_of(groups)],
+        runs=[_run_entry(group, run) for group in groups for run in group.runs],
     )
-    write_atomically(out / "index.html", html)
-    return out / "index.html"
 
 
-def print_table(groups: dict[tuple[str, str, str], list[Run]], console: Console) -> None:
+def print_table(groups: list[Group], console: Console) -> None:
     """The result table on a terminal."""
     table = Table()
     for i, name in enumerate(COLUMNS):
-        table.add_column(name, justify="right" if 2 <= i <= 6 else "left", no_wrap=True)
+        if 2 <= i <= 6:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold", min_width=min(len(name) + 8, 16))
     for row in table_rows(groups):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # not marked up: a name may hold [/red]
     console.print(table)
 
 
 def markdown_table(rows: list[tuple[str, ...]]) -> str:
     """The result table as Markdown, without the time: it is that of the machine and its load."""
     time = COLUMNS.index("s / epoch")
-    lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
+    cells = [tuple(map(markdown, row)) for row in (COLUMNS, *rows)]
+    lines = [cells[0], ("---",) * len(COLUMNS), *cells[1:]]
     lines = [(*line[:time], *line[time + 1 :]) for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def readme_with_results(readme: str, store: Path) -> str:
     """The README's text with the table between its markers made anew from `store`."""
-    start, end = "<!-- results:", "<!-- end of results -->"
-    if readme.count(start) != 1 or readme.count(end) != 1:
-        raise StoreError(f"the README needs one {start} ... --> and one {end}")
-    head, rest = readme.split(start)
-    command, rest = rest.split("-->\n", 1)
-    table = markdown_table(table_rows(group_runs(list_runs(store))))
-    return f"{head}{start}{command}-->\n\n{table}\n{end}{rest.split(end)[1]}"
+    return _with_table(readme, read_groups(store))
 
 
-def _settings_but_seed(run: Run) -> str:
-    """What makes this run's settings differ from its twins with another seed."""
-    kept = {k: v for k, v in run.config().items() if k not in (*NOT_IDENTITY, "seed")}
-    return json.dumps(kept, sort_keys=True)
+def _with_table(readme: str, groups: list[Group]) -> str:
+    start, close, end = "<!-- results:", "-->\n", "<!-- end of results -->"
+    head, begun, rest = readme.partition(start)
+    command, closed, old = rest.partition(close)
+    if readme.count(start) != 1 or readme.count(end) != 1 or end not in old:
+        raise StoreError(f"the README needs one {start} ... --> and after it one {end}")
+    table = markdown_table(table_rows(groups))
+    return f"{head}{begun}{command}{closed}\n{table}\n{end}{old.split(end)[1]}"
 
 
-def _label(
-    key: tuple[str, str, str], groups: dict[tuple[str, str, str], list[Run]]
-) -> tuple[str, ...]:
-    """Shortest name that tells a group from the others: variant, then schedule, then number."""
-    name, schedule, _ = key
-    same_name = [k for k in groups if k[0] == name]
-    if len(same_name) == 1:
-        return (name,)
-    same_schedule = [k for k in same_name if k[1] == schedule]
-    if len(same_schedule) == 1:
-        return (name, schedule)
-    return (name, schedule, f"#{same_schedule.index(key) + 1}")
+def _read_text(path: Path) -> str:
+    try:
+        return read_limited(path, README_BYTES).decode()
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: not UTF-8 text (byte {error.start})") from None
 
 
-def _rank(name: str) -> int:
-    return ORDER.index(name) if name in ORDER else len(ORDER)
+def _is_held_out(groups: list[Group]) -> bool:
+    return any(run.result.test_is_held_out for group in groups for run in group.runs)
 
 
 def _mean_std(values: list[float], unit: str) -> str:
@@ -172,16 +187,22 @@ def _mean_std(values: list[float], unit: str) -> str:
     return f"{mean:.{digits}f} ± {statistics.stdev(values):.{digits}f}{unit}"
 
 
-def _cards_of(results: list[tuple[Run, dict[str, Any]]]) -> list[DeviceCard]:
+def _cards_of(groups: list[Group]) -> list[DeviceCard]:
     """Cards that the runs used, once each; a card that is gone or changed is left out."""
+    wanted = {
+        run.card_path: run.result.card_sha256
+        for group in groups
+        for run in group.runs
+        if run.card_path and run.result.uses_card
+    }
     cards: dict[str, DeviceCard] = {}
-    for run, result in results:
+    for path, sha256 in wanted.items():
         try:
-            card = load_card(run.config()["device"]["card"])
-        except CardError:
+            card = load_card(path)
+        except (CardError, OSError, ValueError):
             continue
-        if card.sha256 == result["card_sha256"]:
-            cards[card.sha256] = card
+        if card.sha256 == sha256:
+            cards[sha256] = card
     return list(cards.values())
 
 
@@ -190,41 +211,47 @@ def _card_entry(card: DeviceCard) -> dict[str, str]:
     return {"name": card.name, "kind": card.kind, "caveat": card.caveat, "png": png}
 
 
-def _run_entry(run: Run, result: dict[str, Any]) -> dict[str, str]:
+def _run_entry(group: Group, run: StoredRun) -> dict[str, str]:
     return {
         "folder": str(run.folder),
-        "status": result["status"],
-        "accuracy": f"{result['test_accuracy']:.2%}",
-        "detail": json.dumps(result, indent=2),
+        "label": group.label,
+        "seed": str(run.result.seed),
+        "status": run.result.status,
+        "accuracy": f"{run.result.test_accuracy:.2%}",
+        "detail": json.dumps(run.content, indent=2),
     }
+
+
+def _shown(value: Any) -> Any:
+    """What the page's template puts in place of a value; lines stay lines."""
+    return visible(value, keep="\n") if isinstance(value, str) else value
 
 
 def _png(figure: Figure) -> bytes:
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=144)
+    with warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; the table and the page show it.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(data, format="png", dpi=144)
     return data.getvalue()
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     parser.add_argument("--store", type=Path, default=Path("runs"), help="run store (runs)")
     parser.add_argument("--out", type=Path, help="folder for the page (STORE/report)")
     parser.add_argument("--readme", type=Path, help="also renew the table and picture of a README")
     arguments = parser.parse_args()
     out = arguments.out or arguments.store / "report"
     try:
-        page = write_report(arguments.store, out)
-        if arguments.readme:
-            text = readme_with_results(arguments.readme.read_text(), arguments.store)
-            write_atomically(arguments.readme, text)
-            picture = arguments.readme.parent / README_PICTURE
-            write_atomically(picture, (out / "training.png").read_bytes())
+        groups = read_groups(arguments.store)
+        page = _write(groups, arguments.store, out, arguments.readme)
     except (StoreError, OSError) as error:
-        sys.exit(f"error: {error}")
-    width = None if sys.stdout.isatty() else 160
-    print_table(group_runs(list_runs(arguments.store)), Console(width=width))
-    print(f"page:    {page}\npicture: {out / 'training.png'}")
+        end(error)
+    print_table(groups, Console(width=None if sys.stdout.isatty() else 160))
+    print(visible(f"page:    {page}"))
+    print(visible(f"picture: {out / 'training.png'}"))
 
 
 if __name__ == "__main__":

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 try:
@@ -28,9 +26,12 @@ from crossbar.checkpoint import load_plain_state, plain_state
 from crossbar.models import build_model
 from crossbar.rpu import count_crossbar_weights, periphery
 from device_models import DeviceCard, load_card
+from device_models.plain_text import message
+from experiments.checkpoints import Checkpoint
 from experiments.data import DataError, FashionMNIST, load_fashion_mnist, split, subset
-from experiments.hydra_app import CONFIGURATION_ERRORS, one_line, run_app, shows_tracebacks
+from experiments.hydra_app import CONFIGURATION_ERRORS, run_app, shows_tracebacks
 from experiments.identity import identity, run_folder
+from experiments.jobs import interrupts_later, run_command, run_job
 from experiments.loop import (
     DivergedError,
     Images,
@@ -50,9 +51,6 @@ KNOWN_ERRORS = (*CONFIGURATION_ERRORS, DataError, StoreError, DivergedError, OSE
 
 UNSETTLED = 0.05
 """Difference of accuracy by which running statistics of BatchNorm are told to be off."""
-
-JOBS_FOLDER = "FIELDCROSSBAR_JOBS"
-"""Environment variable naming the folder in which the jobs of a command note their failures."""
 
 
 def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[str, Any]]:
@@ -141,8 +139,9 @@ def _train_epochs(
                 "learning_rate": settings.optimizer.lr * _rate(epoch, epochs, decay, 0.0),
                 "seconds": watch.lap(),
             }
-            _keep(run, model, optimizer, [*history, row])
-            history.append(row)
+            with interrupts_later():
+                _keep(run, model, optimizer, [*history, row])
+                history.append(row)
             progress.epoch(row)
 
 
@@ -244,7 +243,7 @@ def _keep(
     run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, rows: list[dict[str, float]]
 ) -> None:
     """Store the state after an epoch; the history goes with it, so both are always in step."""
-    state = {
+    state: Checkpoint = {
         "model": plain_state(model),
         "optimizer": optimizer.state_dict(),
         "random_state": torch.get_rng_state(),
@@ -253,22 +252,24 @@ def _keep(
     best = max(row["test_accuracy"] for row in rows)
     if rows[-1]["test_accuracy"] == best:
         run.save_checkpoint(run.best, state)
-    run.save_checkpoint(run.last, state)
+    run.save_last(state)
     run.write_history(rows)
 
 
 def _resume(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    """Continue where the last checkpoint ends; the history up to there."""
-    if not run.last.exists():
+    """Continue where the newest good checkpoint ends; the history up to there."""
+    state = run.newest_checkpoint()
+    if state is None:
         return []
-    state = run.load_checkpoint(run.last)
     try:
         load_plain_state(model, state["model"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random_state"])
-        return list(state["history"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise StoreError(f"{run.last}: does not fit this run: {error}") from None
+        _summary(state["history"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise StoreError(f"{run.last}: does not fit this run: {message(error)}") from None
+    run.write_history(state["history"])  # a kill may have come between the two
+    return state["history"]
 
 
 def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
@@ -286,23 +287,19 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
 
 
 def _job(config: DictConfig) -> float | None:
-    """One hydra job; a failure is told in one line and noted, so that a sweep goes on.
+    """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
+    return run_job(_train_and_tell, config, () if shows_tracebacks() else KNOWN_ERRORS)
+
+
+def _train_and_tell(config: dict[str, Any]) -> float | None:
+    """Train and print what came of it.
 
     What it returns is for an optimiser to drive: the accuracy on held-out training images, None
     without them, as nothing is tuned on the test set.
     """
-    label = "run"
-    try:
-        plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-        label = f"{plain.get('name')} seed {plain.get('seed')}"
-        settings = read_settings(plain)
-        run, result = train(settings, _own_command())
-    except KNOWN_ERRORS as error:
-        if shows_tracebacks():
-            raise
-        _note_failure(f"{label}: {one_line(error)}")
-        return None
-    print(f"{label}: {_result_line(result)}, {run.folder}")
+    settings = read_settings(config)
+    run, result = train(settings, _own_command())
+    print(f"{settings.name} seed {settings.seed}: {_result_line(result)}, {run.folder}")
     return result["test_accuracy"] if result["test_is_held_out"] else None
 
 
@@ -320,23 +317,9 @@ def _result_line(result: Mapping[str, Any]) -> str:
     return f"{line} ({own:.2%} with the statistics of each batch: BatchNorm's are not settled)"
 
 
-def _note_failure(line: str) -> None:
-    print(f"error: {line}", file=sys.stderr)
-    with Path(os.environ[JOBS_FOLDER], "failures").open("a") as file:
-        file.write(line + "\n")
-
-
 def main() -> None:
     """Command line: exit code 1 when any job failed, 130 after ctrl-C."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[JOBS_FOLDER] = folder
-        try:
-            run_app(_job)
-        except KeyboardInterrupt:
-            print("stopped; resume=true continues after the last whole epoch", file=sys.stderr)
-            sys.exit(130)
-        if Path(folder, "failures").exists():
-            sys.exit(1)
+    run_command(lambda: run_app(_job))
 
 
 if __name__ == "__main__":

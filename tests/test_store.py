@@ -1,13 +1,13 @@
-"""Run store: identity, locking, overwriting and checkpoints that may come from anyone."""
+"""Run store: identity, locking, overwriting, and files that anyone may have put there."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-import torch
+from stored_runs import files_below
 
-from experiments.store import Run, StoreError, list_runs, open_run, run_folder
+from experiments.store import FILES, Run, StoreError, list_runs, open_run
 
 
 def config(store, **changes):
@@ -26,98 +26,110 @@ def config(store, **changes):
     return {**base, **changes}
 
 
-def test_the_folder_tells_what_makes_a_run(tmp_path):
-    """What does not change the result does not change the folder; everything else does."""
-    own = run_folder(config(tmp_path))
-    images = config(tmp_path)["data"]
-    same = [
-        {"resume": True},
-        {"overwrite": True},
-        {"threads": 1},
-        {"accelerator": "cpu"},
-        {"data": {**images, "folder": "elsewhere"}},
-    ]
-    other = [
-        {"seed": 1},
-        {"optimizer": {"lr": 2e-3}},
-        {"name": "set1"},
-        {"data": {**images, "held_out": 5}},
-        {"data": {**images, "folder": "elsewhere", "verify": False}},
-    ]
-    assert {run_folder(config(tmp_path, **change)) for change in same} == {own}
-    folders = {run_folder(config(tmp_path, **change)) for change in other}
-    assert len(folders) == len(other)
-    assert own not in folders
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "set2" / "quick-seed0-1"
 
 
-def test_a_run_is_open_once(tmp_path):
+def test_a_run_is_open_once(folder):
     with (
-        open_run(config(tmp_path)),
+        open_run(folder, {}),
         pytest.raises(StoreError, match="in use by another process"),
-        open_run(config(tmp_path, resume=True)),
+        open_run(folder, {}, resume=True),
     ):
         pass
-    with open_run(config(tmp_path, resume=True)) as run:
+    with open_run(folder, {}, resume=True) as run:
         assert run.folder.is_dir()
 
 
-def test_overwriting_leaves_nothing_of_the_old_run(tmp_path):
-    with open_run(config(tmp_path)) as run:
+def test_overwriting_leaves_nothing_of_the_old_run(folder):
+    with open_run(folder, {}) as run:
         run.write_result({"status": "finished"})
-        run.write_history([{"epoch": 1.0}])
-        run.save_checkpoint(run.last, {"epoch": 1})
-    with pytest.raises(StoreError, match=r"\(finished\): resume=true"), open_run(config(tmp_path)):
+        for name in ("last.pt", "previous.pt", "best.pt", "history.csv"):
+            (folder / name).write_text("old")
+    with pytest.raises(StoreError, match=r"\(finished\): resume=true"), open_run(folder, {}):
         pass
     assert run.result() == {"status": "finished"}
-    with open_run(config(tmp_path, overwrite=True)) as again:
+    with open_run(folder, {}, overwrite=True) as again:
         left = {path.name for path in again.folder.iterdir()}
     assert left == {"config.yaml", ".lock"}
 
 
-def test_resuming_keeps_the_configuration_as_it_was(tmp_path):
-    with open_run(config(tmp_path, threads=2)):
+@pytest.mark.parametrize("name", FILES)
+def test_any_file_of_a_run_is_a_run(folder, name):
+    """A run of which only a checkpoint is left is not trained over unasked."""
+    folder.mkdir(parents=True)
+    (folder / name).write_text("{}")
+    before = files_below(folder)
+    with pytest.raises(StoreError, match="holds this run already"), open_run(folder, {}):
         pass
-    with open_run(config(tmp_path, threads=1, resume=True)) as run:
+    assert files_below(folder).items() >= before.items()
+
+
+def test_resuming_keeps_the_configuration_as_it_was(folder):
+    with open_run(folder, {"threads": 2}):
+        pass
+    with open_run(folder, {"threads": 1}, resume=True) as run:
         assert run.config()["threads"] == 2
 
 
+def test_a_list_that_stands_twice_in_a_configuration_is_written_twice(folder):
+    fields = [0.0, 50.0]
+    with open_run(folder, {"activation_G": fields, "weights_G": fields}) as run:
+        assert run.config() == {"activation_G": fields, "weights_G": fields}
+
+
 def test_only_runs_with_a_result_are_listed(tmp_path):
-    with open_run(config(tmp_path)):
+    with open_run(tmp_path / "set2" / "a", {}):
         pass
     assert list_runs(tmp_path) == []
-    with open_run(config(tmp_path, seed=1)) as run:
-        run.write_result({"status": "finished"})
-    assert list_runs(tmp_path) == [run]
+    for place in ("set2/b", "set2", "set2/b/c", "report"):
+        with open_run(tmp_path / place, {}, overwrite=True) as run:
+            run.write_result({"status": "finished"})
+    assert list_runs(tmp_path) == [Run(tmp_path / "set2" / "b")]
 
 
-class Mischief:
-    """Pickles to a call that leaves a file behind."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
-def test_code_in_a_checkpoint_is_never_run(tmp_path):
-    run = Run(tmp_path)
-    torch.save({"model": Mischief(tmp_path / "harm")}, run.last)
-    with pytest.raises(StoreError, match=r"last\.pt: not a checkpoint") as caught:
-        run.load_checkpoint(run.last)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "harm").exists()
+def test_a_lock_that_is_a_link_is_refused_and_its_target_kept(folder):
+    folder.mkdir(parents=True)
+    precious = folder.parent / "precious"
+    precious.write_text("data")
+    (folder / ".lock").symlink_to(precious)
+    with pytest.raises(OSError, match=r"\.lock: is a link"), open_run(folder, {}):
+        pass
+    assert precious.read_text() == "data"
 
 
-def test_a_failed_write_keeps_the_checkpoint(tmp_path, monkeypatch):
-    run = Run(tmp_path)
-    run.save_checkpoint(run.last, {"epoch": 1})
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder", "device"])
+def test_a_file_of_a_run_that_is_no_regular_file_is_named(folder, name, kind):
+    """Neither waited for, nor written through, nor removed."""
+    folder.mkdir(parents=True)
+    path = folder / name
+    target = folder.parent / "precious"
+    target.write_text("data")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(target if kind == "link" else "/dev/zero")
+    for choice in ({"resume": True}, {"overwrite": True}):
+        with pytest.raises(OSError, match=f"{name}: is a "), open_run(folder, {}, **choice):
+            pass
+    assert os.path.lexists(path)
+    assert target.read_text() == "data"
 
-    def full(*_):
-        raise OSError("No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(OSError, match="No space"):
-        run.save_checkpoint(run.last, {"epoch": 2})
-    assert run.load_checkpoint(run.last) == {"epoch": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"status": "finished"}', '{"status": "finished", "epochs": "3"}', "\xff"],
+)
+def test_a_damaged_result_is_no_finished_one(folder, capsys, content):
+    """Resuming then makes it again from the checkpoint."""
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_bytes(content.encode("latin-1"))
+    assert Run(folder).finished_result() is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: {folder}: its result is damaged and made again: ")
+    with pytest.raises(StoreError, match=r"resume=true.*overwrite=true"), open_run(folder, {}):
+        pass

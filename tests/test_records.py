@@ -1,0 +1,195 @@
+"""Damaged stores: a run that cannot be read is one line, and nothing else is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+
+import pytest
+from stored_runs import files_below, store_run
+
+from experiments.groups import group_runs
+from experiments.records import read_runs
+from experiments.report import markdown_table, table_rows
+
+RESULT, CONFIG, HISTORY = "result.json", "config.yaml", "history.csv"
+ODD = ("", "high", "nan", None, True, [], {}, -1, 1.5, 1e300, 10**400, float("nan"), float("inf"))
+
+SETTINGS = {
+    "optimizer": {"lr": 1e-3, "name": "adam"},
+    "data": {"verify": True, "folder": None, "cache": None, "download": True, "held_out": 0},
+    "accelerator": "auto",
+}
+INSERTED = (b"\0", b"\xff", b"[", b"{", b"&a ", b"*a", b"\x1b", b",")
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """Two runs; the first one is to be damaged."""
+    store_run(tmp_path, "set1", folder="good")
+    return store_run(tmp_path, "set2", folder="bad")
+
+
+def left_out(bad) -> str:
+    """The one line about the damaged run, after seeing that the other one is there."""
+    store = bad.parents[1]
+    before = files_below(store)
+    runs, lines = read_runs(store)
+    assert [run.folder.name for run in runs] == ["good"]
+    (line,) = lines
+    assert line.startswith(f"{bad}: ")
+    assert line.isprintable()
+    assert files_below(store) == before
+    return line
+
+
+def change_result(bad, **changes):
+    path = bad / RESULT
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("name", [RESULT, CONFIG, HISTORY])
+@pytest.mark.parametrize("kind", ["fifo", "loop", "dangling", "endless", "folder", "huge"])
+def test_what_is_no_readable_file_is_left_out_at_once(damaged, name, kind):
+    path = damaged / name
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "huge":
+        with path.open("wb") as file:
+            file.truncate(10**9)
+    else:
+        path.symlink_to({"loop": name, "dangling": "nowhere", "endless": "/dev/zero"}[kind])
+    store = damaged.parents[1]
+    runs, (line,) = read_runs(store)
+    assert [run.folder.name for run in runs] == ["good"]
+    assert line.startswith(f"{damaged}: {name}: ")
+
+
+@pytest.mark.parametrize("name", [CONFIG, HISTORY])
+def test_a_missing_file_is_named(damaged, name):
+    (damaged / name).unlink()
+    assert left_out(damaged) == f"{damaged}: {name}: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (RESULT, "", "not JSON"),
+        (RESULT, "[" * 100_000, "not JSON"),
+        (RESULT, "[]", "no result"),
+        (RESULT, "{}", "status: Field required"),
+        (RESULT, b"\xff\xfe", "not UTF-8 text"),
+        (CONFIG, "- a\n- list", "no settings"),
+        (CONFIG, "", "no settings"),
+        (CONFIG, "a: [", "not YAML"),
+        (CONFIG, "[" * 60_000, "not YAML: nested too deeply"),
+        (CONFIG, "- " * 30_000, "not YAML: nested too deeply"),
+        (CONFIG, "!!python/object/apply:os.mkdir [harm]", "not YAML"),
+        (CONFIG, "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]", "an alias"),
+        (CONFIG, "a: " + "9" * 5000, "not YAML"),
+        (CONFIG, "a: 2001-99-99", "not YAML"),
+        (HISTORY, "", "0 epochs, result.json has 2"),
+        (HISTORY, "epoch,train_loss\n1,1\n2,0.5\n", "epoch 1: test_accuracy: Field required"),
+        (HISTORY, "epoch,train_loss\n1\n", "line 2 is no row of numbers"),
+        (HISTORY, "epoch\n1,1\n", "line 2 is no row of numbers"),
+        (HISTORY, "epoch\none\n", "line 2 is no row of numbers"),
+        (HISTORY, "epoch\n" + "1" * 200_000, "no row of numbers"),
+        (HISTORY, 'epoch\n"1', "no row of numbers"),
+    ],
+)
+def test_wrong_content_is_named(damaged, name, content, reason):
+    (damaged / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert f"{damaged}: {name}: " in left_out(damaged)
+    assert reason in left_out(damaged)
+
+
+def test_a_history_one_row_short_is_left_out_and_one_row_long_is_cut(damaged):
+    path = damaged / HISTORY
+    rows = path.read_text()
+    path.write_text("".join(rows.splitlines(True)[:-1]))
+    assert "history.csv: 1 epochs, result.json has 2" in left_out(damaged)
+    path.write_text(rows + "3,0.1,0.9,0.9\n")
+    runs, lines = read_runs(damaged.parents[1])
+    assert [len(run.history) for run in runs] == [2, 2]
+    assert lines == []
+
+
+@pytest.mark.parametrize("row", ["1,1,0.5,0.5", "2,nan,0.5,0.5", "2,1,1.5,0.5", "2,1e200,0.5,0.5"])
+def test_odd_numbers_in_a_history_are_named(damaged, row):
+    lines = (damaged / HISTORY).read_text().splitlines()
+    (damaged / HISTORY).write_text("\n".join([*lines[:2], row]))
+    assert "history.csv: epoch 2: " in left_out(damaged)
+
+
+def test_settings_that_are_not_whole_are_no_fault(damaged):
+    """Runs of other versions have other settings."""
+    (damaged / CONFIG).write_text("data: {verify: true}\n1: 2\ndevice: 3\n")
+    runs, lines = read_runs(damaged.parents[1])
+    assert runs[1].settings == {"1": "2", "device": "3", "device.card": "lsmo_pvdf_co@other"}
+    assert lines == []
+
+
+def test_a_run_without_an_epoch_is_no_bad_run(damaged):
+    (damaged / RESULT).write_text('{"status": "diverged", "epochs": 0}')
+    runs, lines = read_runs(damaged.parents[1])
+    assert len(runs) == 1
+    assert lines == []
+
+
+def test_only_two_levels_of_folders_are_looked_at(damaged):
+    store = damaged.parents[1]
+    shutil.copytree(damaged, damaged / "deeper" / "still")
+    shutil.copytree(damaged, store / "report")
+    (store / "a file").write_text("x")
+    (store / "loop").symlink_to("loop")
+    runs, lines = read_runs(store)
+    assert len(runs) == 2
+    assert lines == []
+
+
+def mutate(folder, chance: random.Random) -> None:
+    """One fault of a kind that was met: bytes flipped, cut or doubled, keys gone or odd."""
+    path = folder / chance.choice((RESULT, CONFIG, HISTORY))
+    data = bytearray(path.read_bytes())
+    kind = chance.choice(("flip", "cut", "insert", "double", "key", "odd", "odd"))
+    if kind in ("key", "odd"):
+        content = json.loads((folder / RESULT).read_text())
+        key = chance.choice(sorted(content))
+        content.pop(key) if kind == "key" else content.update({key: chance.choice(ODD)})
+        (folder / RESULT).write_text(json.dumps(content))
+        return
+    place = chance.randrange(len(data))
+    if kind == "flip":
+        data[place] ^= 1 << chance.randrange(8)
+    elif kind == "cut":
+        del data[place:]
+    elif kind == "insert":
+        data[place:place] = chance.choice(INSERTED)
+    else:
+        data *= 2
+    path.write_bytes(bytes(data))
+
+
+def test_random_damage_is_one_line_or_harmless(tmp_path):
+    """300 damaged runs beside a good one: the good one is always shown, no other word is said."""
+    chance = random.Random(1)
+    store_run(tmp_path, "set1", folder="good")
+    harmless = 0
+    for _ in range(300):
+        bad = store_run(tmp_path, "set2", folder="bad", **SETTINGS)
+        mutate(bad, chance)
+        before = files_below(tmp_path)
+        runs, lines = read_runs(tmp_path)
+        assert "good" in [run.folder.name for run in runs]
+        assert len(runs) + len(lines) in (1, 2)
+        assert all(line.startswith(f"{bad}: ") and line.isprintable() for line in lines)
+        assert markdown_table(table_rows(group_runs(runs))).count("\n") == 2 + len(runs)
+        assert files_below(tmp_path) == before
+        harmless += len(runs) == 2
+        shutil.rmtree(bad)
+    assert 10 < harmless < 200
