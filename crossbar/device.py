@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from aihwkit.simulator.configs.devices import PiecewiseStepDevice, PulsedDevice
+from aihwkit.simulator.parameters.mapping import MappingParameter
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.choices import check_choice
@@ -195,6 +196,19 @@ def weight_span(device: PulsedDevice) -> float:
             f"zero='mid_range', or two such devices as a pair (aihwkit's OneSidedUnitCell)"
         )
     return span
+
+
+def scaled_mapping(omega: float | None = None) -> MappingParameter:
+    """Weights scaled so that the largest is `omega`, a learned digital scale for each output.
+
+    None leaves the choice, `weight_span`, to a memristor tile; aihwkit's own tiles scale nothing.
+    """
+    return MappingParameter(
+        weight_scaling_omega=omega,
+        learn_out_scaling=True,
+        out_scaling_columnwise=True,
+        digital_bias=True,
+    )
 
 
 def one_field_G(value: Any) -> float:

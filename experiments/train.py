@@ -26,8 +26,9 @@ except ImportError as wrong_install:
 
 from crossbar.checkpoint import load_plain_state, plain_state
 from crossbar.choices import check_choice
+from crossbar.conversion import count_crossbar_weights
 from crossbar.models import build_model
-from crossbar.rpu import count_crossbar_weights, periphery
+from crossbar.periphery import periphery
 from device_models import load_card
 from experiments.data import DataError, load_fashion_mnist, split, subset
 from experiments.loop import (

@@ -34,13 +34,14 @@ from torch import nn
 from crossbar import pulsed_device, to_crossbar
 from crossbar.array import MemristorArray
 from crossbar.checkpoint import load_plain_state, plain_state
+from crossbar.conversion import count_crossbar_weights
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice
 from crossbar.models import MODELS, build_model
 from crossbar.periphery import periphery
 from crossbar.probe import probe, single_pulse_tile
 from crossbar.random import RandomStream
 from crossbar.recipes import RECIPES, PulseUpdate
-from crossbar.rpu import TILES, count_crossbar_weights
+from crossbar.rpu import TILES
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig, MemristorTile
 
 CARD = "lsmo_pvdf_co"
@@ -451,7 +452,7 @@ def test_tiles_train_and_resume_on_a_gpu(recipe):
             "made of a CardDevice, got ConstantStepDevice",
         ),
         (
-            lambda: to_crossbar(small_network(), CARD, update={"chunks": 4}),
+            lambda: to_crossbar(small_network(), CARD, tile="aihwkit", update={"chunks": 4}),
             r"update \(chunks\) needs tile='memristor', got 'aihwkit'",
         ),
         (
