@@ -33,21 +33,22 @@ NO_DECAY = (
 
 
 class Gathered(list):
-    """Inputs, or gradients, of the calls of one minibatch; their rows can be joined.
+    """Inputs, or gradients, of the calls of a tile in one minibatch; their rows can be joined.
 
     Batches of images (n x channels x rows x columns) of different sizes get zeros at their lower
     and right edges: there the gradients are zero, and nothing is added. Vectors (... x in) of
     different leading shapes become rows.
     """
 
-    def __init__(self, images: bool):
+    def __init__(self, tile: Any):
         super().__init__()
-        self.images = images
+        self.tile = tile
 
     def append(self, tensor: Tensor) -> None:
         super().append(tensor if tensor.dim() > 1 else tensor[None])
         if self[-1].shape[1:] != self[0].shape[1:]:
-            self[:] = _padded(self) if self.images else [t.reshape(-1, t.shape[-1]) for t in self]
+            images = tensor.dim() == 4 and getattr(self.tile, "window", None) is not None
+            self[:] = _padded(self) if images else [t.reshape(-1, t.shape[-1]) for t in self]
 
 
 class PulseContext(AnalogContext):
@@ -71,7 +72,7 @@ class PulseContext(AnalogContext):
 
     @analog_input.setter
     def analog_input(self, _: list[Tensor]) -> None:
-        self._input = Gathered(self._takes_images())
+        self._input = Gathered(self.analog_tile)
 
     @property
     def analog_grad_output(self) -> list[Tensor]:
@@ -80,7 +81,7 @@ class PulseContext(AnalogContext):
 
     @analog_grad_output.setter
     def analog_grad_output(self, _: list[Tensor]) -> None:
-        self._gradients = Gathered(self._takes_images())
+        self._gradients = Gathered(self.analog_tile)
 
     @property
     def grad(self) -> Tensor | None:  # type: ignore[override]
@@ -109,9 +110,6 @@ class PulseContext(AnalogContext):
     def __deepcopy__(self, memo: Any) -> Parameter:
         """The tile that is copied makes a context of its own; only `requires_grad` is handed on."""
         return Parameter(self.data.clone(), self.requires_grad)
-
-    def _takes_images(self) -> bool:
-        return getattr(self.analog_tile, "window", None) is not None
 
 
 class KeepsContext(TileModule):

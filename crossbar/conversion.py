@@ -50,7 +50,7 @@ KINDS = (*ONE_MATRIX, *SEVERAL_MATRICES)
 HOOKS = (
     *("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs"),
     *("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called"),
-    *("_backward_pre_hooks", "_backward_hooks"),
+    *("_backward_pre_hooks", "_backward_hooks", "_is_full_backward_hook"),
 )
 """What torch's modules keep their forward and backward hooks in."""
 

@@ -216,7 +216,7 @@ def one_field_G(value: Any) -> float:
 
     Raises ValueError, naming the value, for what is no finite number.
     """
-    number = value.item() if hasattr(value, "item") and np.size(value) == 1 else value
+    number = value.item() if getattr(value, "ndim", None) == 0 else value
     if not _is_number(number):
         raise ValueError(f"a field must be a finite number [G], got {value!r:.40}")
     return float(number)
