@@ -117,19 +117,15 @@ def _additive(mask: Tensor, like: Tensor) -> Tensor:
     return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(mask, -math.inf)
 
 
-def _input_projections(digital: nn.MultiheadAttention) -> list[nn.Linear]:
+def _input_projections(digital: nn.MultiheadAttention) -> list[nn.Module]:
     """Query, key and value projections as layers, frozen where `digital` is."""
-    if digital._qkv_same_embed_dim:
-        weights = list(digital.in_proj_weight.chunk(3))
-        owners = [digital.in_proj_weight] * 3
+    shared, bias = digital.in_proj_weight, digital.in_proj_bias
+    if shared is None:
+        owners = [digital.q_proj_weight, digital.k_proj_weight, digital.v_proj_weight]
+        weights = tuple(owners)
     else:
-        weights = owners = [
-            digital.q_proj_weight,
-            digital.k_proj_weight,
-            digital.v_proj_weight,
-        ]
-    bias = digital.in_proj_bias
-    biases = [None] * 3 if bias is None else bias.chunk(3)
+        owners, weights = [shared] * 3, shared.chunk(3)
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
     layers = []
     for weight, owner, part in zip(weights, owners, biases, strict=True):
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=part is not None)

@@ -141,7 +141,7 @@ class _LayerMaker:
         return analog
 
 
-def _on_tiles(layer: nn.Module, make_layer: MakeLayer) -> nn.Module:
+def _on_tiles(layer: Any, make_layer: MakeLayer) -> nn.Module:
     """The analog form of a layer, with its hooks and its mode."""
     several = [make for kind, make in SEVERAL_MATRICES.items() if isinstance(layer, kind)]
     if several:
@@ -159,7 +159,7 @@ def _replaced(model: nn.Module, built: Mapping[nn.Module, nn.Module]) -> nn.Modu
     """`model` with the layers that were `built` in every place that they are used in."""
     for module in list(model.modules()):
         for name, child in module._modules.items():
-            if child in built:
+            if child is not None and child in built:
                 module._modules[name] = built[child]
         # In eval mode torch's fused kernels would read the weights past the layers.
         if isinstance(module, nn.TransformerEncoderLayer):

@@ -31,7 +31,7 @@ class CrossbarConvolution(_AnalogConvNd):
     padding modes, dilation. Inputs may be of other sizes from call to call.
     """
 
-    digital: ClassVar[type[_ConvNd]]
+    digital: ClassVar[Callable[..., Any]]
 
     @classmethod
     def from_digital(
@@ -52,7 +52,7 @@ class CrossbarConvolution(_AnalogConvNd):
         return layer.to(module.weight.device)
 
     @classmethod
-    def to_digital(cls, module: CrossbarConvolution, realistic: bool = False) -> _ConvNd:
+    def to_digital(cls, module: CrossbarConvolution, realistic: bool = False) -> nn.Module:
         """torch's convolution with the weights of `module`; `realistic`: as reads show them."""
         weight, bias = module.get_weights(realistic=realistic)
         layer = module.digital(
@@ -133,9 +133,9 @@ class GroupedConvolution(AnalogContainerBase, nn.Module):
         return torch.cat(outputs, self.channel_axis)
 
     @classmethod
-    def to_digital(cls, module: GroupedConvolution, realistic: bool = False) -> _ConvNd:
+    def to_digital(cls, module: GroupedConvolution, realistic: bool = False) -> nn.Module:
         """torch's grouped convolution with the weights of `module`."""
-        parts = [type(p).to_digital(p, realistic) for p in module.parts]
+        parts: list[Any] = [p.to_digital(p, realistic) for p in module.parts]  # type: ignore
         one, groups = parts[0], len(parts)
         layer = type(one)(
             one.in_channels * groups,
@@ -163,15 +163,15 @@ def with_weights(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Mo
     return layer
 
 
-def trained_like(layer: nn.Module, weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Module:
-    """`layer`, frozen where `weight` and `bias` are."""
+def trained_like(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
+    """`layer`, frozen where the parameters `weight` and `bias` are."""
     layer.weight.requires_grad_(weight.requires_grad)
     if bias is not None:
         layer.bias.requires_grad_(bias.requires_grad)
     return layer
 
 
-def _groups(digital: _ConvNd) -> list[_ConvNd]:
+def _groups(digital: _ConvNd) -> list[nn.Module]:
     """One convolution for each group, frozen where `digital` is."""
     groups = digital.groups
     weights = digital.weight.chunk(groups)
@@ -193,4 +193,4 @@ def _groups(digital: _ConvNd) -> list[_ConvNd]:
     return parts
 
 
-_KINDS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_KINDS: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from aihwkit.nn.modules.container import AnalogContainerBase
 from torch import Tensor, nn
@@ -27,6 +29,14 @@ class CrossbarRNN(AnalogContainerBase, nn.Module):
 
     Inputs, states and outputs are those of torch, packed sequences included.
     """
+
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
 
     def __init__(self, digital: nn.RNNBase, make_layer: MakeLayer):
         super().__init__()
@@ -65,6 +75,7 @@ class CrossbarRNN(AnalogContainerBase, nn.Module):
         if module.mode.startswith("RNN"):
             settings["nonlinearity"] = module.mode.removeprefix("RNN_").lower()
         digital = KINDS[module.mode](**settings)
+        layers: list[Any]
         places = zip(_suffixes(digital), module.inputs, module.states, strict=True)
         with torch.no_grad():
             for suffix, *layers in places:

@@ -184,15 +184,15 @@ class MemristorConv2d(CrossbarConvolution, AnalogConv2d):
         super().__init__(*arguments, **named_arguments)
         self.take_geometry(self)
 
-    def take_geometry(self, module: nn.Conv2d) -> None:
+    def take_geometry(self, module: Any) -> None:
         """Stride, dilation and padding of a digital convolution; the tile gets its window."""
         super().take_geometry(module)
         left, right, top, bottom = self._reversed_padding_repeated_twice
         self._tile_pads = self.padding_mode == "zeros" and left == right and top == bottom
         if isinstance(self.analog_module, MemristorTile):
             padding = (top, left) if self._tile_pads else (0, 0)
-            window = Window(self.kernel_size, self.stride, padding, self.dilation)
-            self.analog_module.window = window
+            sizes: tuple[Any, ...] = self.kernel_size, self.stride, padding, self.dilation
+            self.analog_module.window = Window(*sizes)
 
     def convolve(self, inputs: Tensor) -> Tensor:
         """Output images (n x out x rows x columns) of images (n x channels x rows x columns)."""
