@@ -56,7 +56,7 @@ class PulseContext(AnalogContext):
 
     - With `requires_grad` False nothing is gathered: no pulse is fired, while reads and gradients
       at the inputs go on.
-    - `zero_grad()` drops what was gathered.
+    - `zero_grad()` drops what was gathered (with `set_to_none=False` it stays).
     - A layer may be called several times before a step, with inputs of any sizes.
     - What would go unheard is said once: an optimizer that fires no pulses, a weight decay.
     """
@@ -149,7 +149,7 @@ class KeepsContext(TileModule):
         return super().read_weights(apply_weight_scaling, **settings)
 
 
-def card_device(rpu_config: Any) -> CardDevice | None:
+def _card_device(rpu_config: Any) -> CardDevice | None:
     """The device made of a card in a configuration; None where there is none."""
     device = getattr(rpu_config, "device", None)
     device = getattr(device, "device", device)
@@ -158,7 +158,7 @@ def card_device(rpu_config: Any) -> CardDevice | None:
 
 
 def _check_same_device(name: str, stored: Any, own: Any) -> None:
-    stored_device, own_device = card_device(stored), card_device(own)
+    stored_device, own_device = _card_device(stored), _card_device(own)
     if stored_device is None or own_device is None:
         return
     theirs, ours = _description(stored_device), _description(own_device)

@@ -17,6 +17,8 @@ from torch.nn.modules.conv import _ConvNd
 MakeLayer = Callable[[nn.Module], AnalogLayerBase]
 """Puts one linear or ungrouped convolution on tiles with devices of their own."""
 
+BY_AXES: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+
 
 def turns_back(layer: type) -> type:
     """Class decorator: aihwkit's `convert_to_digital` turns such layers back too."""
@@ -178,7 +180,7 @@ def _groups(digital: _ConvNd) -> list[nn.Module]:
     biases = [None] * groups if digital.bias is None else digital.bias.chunk(groups)
     parts = []
     for weight, bias in zip(weights, biases, strict=True):
-        part = _KINDS[len(digital.kernel_size)](
+        part = BY_AXES[len(digital.kernel_size)](
             digital.in_channels // groups,
             digital.out_channels // groups,
             digital.kernel_size,
@@ -191,6 +193,3 @@ def _groups(digital: _ConvNd) -> list[nn.Module]:
         with_weights(part, weight, bias)
         parts.append(trained_like(part, digital.weight, digital.bias))
     return parts
-
-
-_KINDS: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
