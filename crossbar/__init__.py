@@ -5,9 +5,11 @@ from crossbar.compat import check_install
 check_install()  # before anything that needs aihwkit, so that a wrong torch is named as such
 
 from crossbar.activation import EMActivation, replace_activations
+from crossbar.conversion import crossbar_layers, to_crossbar
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device, weight_scale
-from crossbar.rpu import rpu_config, to_crossbar
+from crossbar.rpu import rpu_config
 from crossbar.tile import MemristorRPUConfig, MemristorTile
+from device_models import __version__
 
 __all__ = [
     "CardDevice",
@@ -15,6 +17,8 @@ __all__ = [
     "LSMOPVDFCoPresetDevice",
     "MemristorRPUConfig",
     "MemristorTile",
+    "__version__",
+    "crossbar_layers",
     "pulsed_device",
     "replace_activations",
     "rpu_config",

@@ -7,12 +7,15 @@ takes exactly that, sampled on evenly spaced nodes of the weight range.
 
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
 
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import dataclass, field, fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from aihwkit.simulator.configs.devices import PiecewiseStepDevice
+from aihwkit.simulator.configs.devices import PiecewiseStepDevice, PulsedDevice
+from aihwkit.simulator.parameters.mapping import MappingParameter
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.choices import check_choice
@@ -25,6 +28,13 @@ N_NODES = 63
 """aihwkit's GPU code takes fewer than 64 nodes; the same number everywhere keeps one behaviour."""
 
 ZEROS = ("symmetry_point", "mid_range", "g_min")
+SPAN = 0.8
+"""Largest weight that is programmed, as a share of the shorter side of the range."""
+
+FIXED = ("card", "field_G", "zero")
+"""What a `CardDevice` is computed from when it is made."""
+
+NEVER_NEGATIVE = ("diffusion", "lifetime", "corrupt_devices_prob", "corrupt_devices_range")
 _GRID = 4097
 
 
@@ -85,12 +95,17 @@ class CardDevice(PiecewiseStepDevice):
     """aihwkit pulsed device that follows a device card at one magnetic field.
 
     Use it like any aihwkit device: `SingleRPUConfig(device=CardDevice(card="lsmo_pvdf_co"))`.
-    Range, granularity and step shape come from the card and are not settable; the spreads are
-    aihwkit's own parameters. A spread left at None takes the card's value, which is 0 where
-    nothing was measured.
+    Its range is rarely as wide as the weights of a network, and aihwkit clips what lies beyond:
+    `crossbar.rpu_config(device)` gives the configuration that scales the weights into it, for
+    `convert_to_analog` as for single layers.
+
+    Range, granularity and step shape come from the card and are not settable, and card, field
+    and zero cannot be changed afterwards; the spreads are aihwkit's own parameters. A spread left
+    at None takes the card's value, which is 0 where nothing was measured.
+    Raises ValueError, naming the parameter, for one that is not finite or a negative spread.
     """
 
-    bindings_ignore: ClassVar[list] = ["card", "field_G", "zero", "diffusion", "lifetime"]
+    bindings_ignore: ClassVar[list] = [*FIXED]
 
     card: str | Path | DeviceCard = "lsmo_pvdf_co"
     """Name of a card, path of a card file, or a card."""
@@ -124,7 +139,16 @@ class CardDevice(PiecewiseStepDevice):
 
     up_down_dtod: float = 0.0
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in FIXED and "w_min" in vars(self):
+            raise ValueError(
+                f"{name} of a CardDevice is fixed, its range and steps follow from it: "
+                f"dataclasses.replace(device, {name}={value!r:.40}) makes another"
+            )
+        super().__setattr__(name, value)
+
     def __post_init__(self) -> None:
+        self.field_G = one_field_G(self.field_G)
         card = load_card(self.card)
         scale = weight_scale(card, self.field_G, self.zero)
         low, high = card.conductance_range(self.field_G)
@@ -151,11 +175,51 @@ class CardDevice(PiecewiseStepDevice):
         ):
             if getattr(self, name) is None:
                 setattr(self, name, value)
+        _check_parameters(self)
 
     @property
     def scale(self) -> WeightScale:
         """Map between the device's weights and the card's conductance."""
         return weight_scale(load_card(self.card), self.field_G, self.zero)
+
+
+def weight_span(device: PulsedDevice) -> float:
+    """Largest weight to program on `device`: 0.8 of the shorter side of its range [weight].
+
+    Raises ValueError for a device whose range lies on one side of 0: it holds weights of one sign.
+    """
+    span = SPAN * min(-device.w_min, device.w_max)
+    if span <= 0:
+        kind = f"zero={device.zero!r}" if isinstance(device, CardDevice) else type(device).__name__
+        raise ValueError(
+            f"{kind}: weights from {device.w_min:.3g} to {device.w_max:.3g} have one sign; use "
+            f"zero='mid_range', or two such devices as a pair (aihwkit's OneSidedUnitCell)"
+        )
+    return span
+
+
+def scaled_mapping(omega: float | None = None) -> MappingParameter:
+    """Weights scaled so that the largest is `omega`, a learned digital scale for each output.
+
+    None leaves the choice, `weight_span`, to a memristor tile; aihwkit's own tiles scale nothing.
+    """
+    return MappingParameter(
+        weight_scaling_omega=omega,
+        learn_out_scaling=True,
+        out_scaling_columnwise=True,
+        digital_bias=True,
+    )
+
+
+def one_field_G(value: Any) -> float:
+    """A field [G] from any kind of number, of numpy or torch too.
+
+    Raises ValueError, naming the value, for what is no finite number.
+    """
+    number = value.item() if getattr(value, "ndim", None) == 0 else value
+    if not _is_number(number):
+        raise ValueError(f"a field must be a finite number [G], got {value!r:.40}")
+    return float(number)
 
 
 def pulsed_device(
@@ -187,6 +251,22 @@ def pulsed_device(
         card = load_card(card)
         card = replace(card, spread=replace(card.spread, **given))
     return CardDevice(card=card, field_G=field_G, zero=zero, **aihwkit_parameters)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether `value` is a finite real number, which a bool is not."""
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_parameters(device: CardDevice) -> None:
+    for parameter in fields(device):
+        name, value = parameter.name, getattr(device, parameter.name)
+        if parameter.type is not float:
+            continue
+        least = 0.0 if name.endswith(("_std", "_dtod")) or name in NEVER_NEGATIVE else -math.inf
+        if not _is_number(value) or value < least:
+            wanted = "a number from 0" if least == 0 else "a finite number"
+            raise ValueError(f"{name} of a device must be {wanted}, got {value!r:.40}")
 
 
 def _over(spread: float, unit: float) -> float:

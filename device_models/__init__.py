@@ -3,11 +3,18 @@
 Everything here is numpy and scipy: no torch, no aihwkit, no plotting.
 """
 
+from importlib.metadata import PackageNotFoundError, version
+
 from device_models.card import CardError, DeviceCard, list_cards, load_card
 from device_models.curves import ExponentialMixture
 from device_models.fit import CardFit, FitError, fit_card
 from device_models.memristor import Memristor, MemristorParameters
 from device_models.pulses import PulseData, PulseDataError, read_pulses
+
+try:
+    __version__ = version("fieldcrossbar")
+except PackageNotFoundError:  # used from a folder, without having been installed
+    __version__ = "0+unknown"
 
 __all__ = [
     "CardError",
@@ -19,6 +26,7 @@ __all__ = [
     "MemristorParameters",
     "PulseData",
     "PulseDataError",
+    "__version__",
     "fit_card",
     "list_cards",
     "load_card",

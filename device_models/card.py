@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -75,6 +76,8 @@ class Spread:
     drawn anew with every pulse, over half the conductance range [1];
     `step_d2d`: std of the step size over its mean, device to device [1];
     `range_d2d`: std of the ends of the range over half the range, device to device [1].
+
+    Raises CardError for one that is no number from 0 to `MAX_SPREAD`.
     """
 
     step_c2c: float = 0.0
@@ -82,6 +85,17 @@ class Spread:
     step_d2d: float = 0.0
     range_d2d: float = 0.0
     note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("step_c2c", "write_noise", "step_d2d", "range_d2d"):
+            value = getattr(self, name)
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if not number or not 0 <= value <= MAX_SPREAD:
+                raise CardError(
+                    f"spread.{name} must be a number from 0 to {MAX_SPREAD:g}, got {value!r:.40}"
+                )
+            if not isinstance(value, int | float):  # a numpy float32, which JSON does not know
+                object.__setattr__(self, name, float(value))
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from pydantic import (
 from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
 from crossbar.device import ZEROS
 from crossbar.models import BLOCK_ORDERS, DOWNSAMPLING
+from crossbar.periphery import periphery
 from crossbar.recipes import RECIPES, PulseUpdate
-from crossbar.rpu import periphery
 from device_models.card import MAX_SPREAD
 from experiments.data import PIXELS
 

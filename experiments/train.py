@@ -23,8 +23,9 @@ except ImportError as wrong_install:
     sys.exit(f"error: {wrong_install}")
 
 from crossbar.checkpoint import load_plain_state, plain_state
+from crossbar.conversion import count_crossbar_weights
 from crossbar.models import build_model
-from crossbar.rpu import count_crossbar_weights, periphery
+from crossbar.periphery import periphery
 from device_models import DeviceCard, load_card
 from device_models.plain_text import message
 from experiments.checkpoints import Checkpoint

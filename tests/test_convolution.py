@@ -165,5 +165,5 @@ def test_an_unmanaged_backward_pass_takes_patches():
     config = MemristorRPUConfig()
     config.backward.noise_management = NoiseManagementType.NONE
     layer = MemristorConv2d(1, 2, 3, rpu_config=config)
-    assert layer.analog_module.window is None
+    assert not layer.analog_module.takes_images()
     assert layer(torch.randn(2, 1, 5, 5)).shape == (2, 2, 3, 3)

@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from copy import deepcopy
+from importlib.metadata import version
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
-from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
+from aihwkit.nn import AnalogLinear
+from aihwkit.nn.conversion import convert_to_analog
+from aihwkit.simulator.configs import (
+    DigitalRankUpdateRPUConfig,
+    SingleRPUConfig,
+    UnitCellRPUConfig,
+)
 from aihwkit.simulator.configs.compounds import (
     ChoppedTransferCompound,
+    MixedPrecisionCompound,
     OneSidedUnitCell,
     TransferCompound,
     VectorUnitCell,
 )
+from aihwkit.simulator.configs.devices import PiecewiseStepDevice, PulsedDevice
+from aihwkit.simulator.tiles.analog import AnalogTile
+from aihwkit.utils import visualization
 from learning import losses_after_conversion
+from matplotlib import pyplot as plt
+from torch import nn
 
-from crossbar import LSMOPVDFCoPresetDevice, compat, pulsed_device, weight_scale
+import crossbar
+import device_models
+from crossbar import (
+    LSMOPVDFCoPresetDevice,
+    MemristorRPUConfig,
+    compat,
+    pulsed_device,
+    rpu_config,
+    to_crossbar,
+    weight_scale,
+)
 from crossbar.device import ZEROS, step_size, symmetry_point
+from crossbar.periphery import periphery
 from crossbar.probe import probe
-from device_models import DeviceCard, ExponentialMixture, list_cards, load_card
+from crossbar.rpu import TILES
+from device_models import CardError, DeviceCard, ExponentialMixture, list_cards, load_card
 from device_models.card import BRANCHES, Curve, Spread
+
+
+def preset(zero: str = "symmetry_point") -> LSMOPVDFCoPresetDevice:
+    return LSMOPVDFCoPresetDevice(field_G=150.0, zero=zero)
 
 
 def synthetic_card(quantity: str, unit: str) -> DeviceCard:
@@ -183,15 +217,144 @@ def test_a_copy_at_another_field_is_another_device():
     assert deepcopy(moved) == moved
 
 
+@pytest.mark.parametrize(("name", "value"), [("card", "x"), ("field_G", 300.0), ("zero", "g_min")])
+def test_what_a_device_was_computed_from_is_fixed(name, value):
+    device = LSMOPVDFCoPresetDevice()
+    kept = deepcopy(device)
+    message = rf"{name} of a CardDevice is fixed.*dataclasses\.replace\(device, {name}="
+    with pytest.raises(ValueError, match=message):
+        setattr(device, name, value)
+    assert device == kept
+    device.construction_seed = 5
+    assert device.construction_seed == 5
+
+
+BAD_SPREADS = (float("nan"), float("inf"), -1.0, -1e-9, 1e9, True, "0.1", None)
+
+
+@pytest.mark.parametrize("name", ["step_c2c", "write_noise", "step_d2d", "range_d2d"])
+@pytest.mark.parametrize("value", BAD_SPREADS)
+def test_a_spread_is_refused_wherever_it_comes_in(name, value, card):
+    """In the card's Spread itself, so that no way around it is left."""
+    message = rf"spread\.{name} must be a number from 0 to 10000, got"
+    spread = {name: value}
+    ways = [lambda: Spread(**spread), lambda: dataclasses.replace(card.spread, **spread)]
+    if value is not None:  # None takes the card's own
+        ways.append(lambda: pulsed_device(card, **spread))
+        ways.append(lambda: to_crossbar(nn.Linear(2, 2), card, **spread))
+    for way in ways:
+        with pytest.raises(CardError, match=message) as caught:
+            way()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_spread_of_numpy_is_a_number_that_a_card_can_store(card):
+    spread = dataclasses.replace(card.spread, step_c2c=np.float32(0.5), step_d2d=np.float64(0.25))
+    assert dataclasses.replace(card, spread=spread).sha256
+    assert spread == Spread(step_c2c=0.5, step_d2d=0.25, note=card.spread.note)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("dw_min_std", "dw_min_dtod", "w_min_dtod", "w_max_dtod", "write_noise_std"),
+        *("up_down_dtod", "lifetime", "diffusion", "corrupt_devices_prob", "reset_std"),
+    ],
+)
+@pytest.mark.parametrize("value", [*BAD_SPREADS[:3], True, "0.1"])
+def test_aihwkits_own_parameters_are_checked_too(name, value):
+    with pytest.raises(ValueError, match=f"{name} of a device must be a number from 0, got"):
+        LSMOPVDFCoPresetDevice(**{name: value})
+
+
+def test_parameters_with_a_sign_are_only_finite():
+    assert LSMOPVDFCoPresetDevice(up_down=-0.1).up_down == -0.1
+    with pytest.raises(ValueError, match="reset of a device must be a finite number, got nan"):
+        LSMOPVDFCoPresetDevice(reset=float("nan"))
+
+
+def decayed(device: PulsedDevice, config: type, steps: int = 20) -> torch.Tensor:
+    """Weights of 400 devices that start at 0.5, after the steps of an optimizer without pulses."""
+    wrapped = MixedPrecisionCompound(device=device) if config is not SingleRPUConfig else device
+    tile = AnalogTile(1, 400, config(device=wrapped))
+    tile.set_weights(torch.full((1, 400), 0.5))
+    for _ in range(steps):
+        tile.post_update_step()
+    return tile.get_weights()[0]
+
+
+@pytest.mark.parametrize("config", [SingleRPUConfig, DigitalRankUpdateRPUConfig])
+@pytest.mark.parametrize("settings", [{"lifetime": 30.0}, {"diffusion": 0.01}])
+def test_lifetime_and_diffusion_act_as_on_aihwkits_own_device(config, settings):
+    ours = LSMOPVDFCoPresetDevice(**settings)
+    spans = {"w_min": ours.w_min, "w_max": ours.w_max, "w_min_dtod": 0.0, "w_max_dtod": 0.0}
+    theirs = PiecewiseStepDevice(**settings, **spans)
+    expected, got = decayed(theirs, config), decayed(ours, config)
+    assert got.mean().item() == pytest.approx(expected.mean().item(), abs=0.01)
+    assert got.std().item() == pytest.approx(expected.std().item(), rel=0.2, abs=1e-6)
+    if "lifetime" in settings:
+        assert got.mean().item() == pytest.approx(0.5 * (1 - 1 / 30) ** 20, rel=1e-3)
+    else:
+        assert got.std().item() == pytest.approx(0.01 * 20**0.5, rel=0.2)
+
+
+@pytest.mark.parametrize("settings", [{"lifetime": 30.0}, {"diffusion": 0.01}])
+def test_a_memristor_tile_refuses_lifetime_and_diffusion_by_name(settings):
+    config = rpu_config(pulsed_device("lsmo_pvdf_co", **settings))
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"does not know the device parameter {name}"):
+        AnalogLinear(2, 2, rpu_config=config)
+
+
+@pytest.mark.parametrize("tile", TILES)
+def test_a_device_for_weights_of_one_sign_is_refused(tile):
+    with pytest.raises(ValueError, match="zero='g_min': weights from 0 to 2 have one sign"):
+        rpu_config(preset("g_min"), tile=tile)
+    pair = SingleRPUConfig().device
+    pair.w_min = 0.0
+    with pytest.raises(ValueError, match=r"ConstantStepDevice: weights from 0 to 0\.6 have"):
+        rpu_config(pair, tile="aihwkit")
+
+
+def test_the_documented_configuration_keeps_weights_that_a_plain_one_clips():
+    """`convert_to_analog` with the preset alone clips at -0.2; with `rpu_config` it is exact."""
+    digital = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 2))
+    for name, parameter in digital.named_parameters():
+        if name.endswith("weight"):
+            nn.init.uniform_(parameter, -0.6, 0.6)
+    device, x = LSMOPVDFCoPresetDevice(), torch.randn(20, 4)
+    perfect = periphery(perfect=True)
+    plain = convert_to_analog(digital, SingleRPUConfig(device=device, forward=perfect))
+    scaled = [convert_to_analog(digital, rpu_config(device, io=perfect, tile=t)) for t in TILES]
+    assert not torch.allclose(plain(x), digital(x), atol=0.05)
+    assert all(torch.allclose(model(x), digital(x), atol=1e-5) for model in scaled)
+
+
+def test_aihwkits_plot_of_a_memristor_tile_is_that_of_its_device():
+    """Their C++ twin is not scaled: the traces without noise are those of the device alone."""
+    matplotlib.use("Agg")
+    device, traces = LSMOPVDFCoPresetDevice(dw_min_std=0.1), []
+    for config in (MemristorRPUConfig(device=device), SingleRPUConfig(device=device)):
+        visualization.plot_response_overview(config, n_loops=1, n_steps=10, n_traces=2)
+        traces.append([line.get_ydata() for line in plt.gcf().axes[1].get_lines()])
+    plt.close("all")
+    assert np.allclose(*traces)
+    assert np.ptp(traces[0]) > 3 * device.dw_min
+
+
+@pytest.mark.parametrize("plot", [visualization.plot_device, visualization.plot_device_compact])
+def test_aihwkits_plots_take_the_device(plot):
+    matplotlib.use("Agg")
+    plot(LSMOPVDFCoPresetDevice(), n_loops=1, n_steps=10, n_traces=2)
+    assert plt.gcf().axes
+    plt.close("all")
+
+
 def test_wrong_zero_and_field_are_named():
     with pytest.raises(ValueError, match="symmetry_point, mid_range, g_min"):
         LSMOPVDFCoPresetDevice(zero="middle")
     with pytest.raises(ValueError, match="0 to 350 G"):
         LSMOPVDFCoPresetDevice(field_G=400.0)
-
-
-def preset(zero: str = "symmetry_point") -> LSMOPVDFCoPresetDevice:
-    return LSMOPVDFCoPresetDevice(field_G=150.0, zero=zero)
 
 
 @pytest.mark.parametrize(
@@ -230,3 +393,34 @@ def test_a_torch_that_does_not_fit_is_one_line_with_the_pair(monkeypatch):
         compat.check_install()
     monkeypatch.undo()
     compat.check_install()
+
+
+def test_a_file_of_the_users_that_hides_a_module_is_named(tmp_path):
+    """A script called dis.py: torch asks for Python's own module and gets the script."""
+    script = tmp_path / "dis.py"
+    script.write_text("import crossbar\n")
+    folders = os.pathsep.join([str(tmp_path), str(Path(crossbar.__file__).parents[1])])
+    command = [sys.executable, str(script)]
+    environment = {**os.environ, "PYTHONPATH": folders}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    last = run.stderr.strip().splitlines()[-1]
+    assert last.endswith(f"{script} of yours hides Python's own module 'dis': rename it")
+    assert "pip install" not in run.stderr
+
+
+def test_a_mismatch_is_no_fault_of_a_file_with_a_name_of_its_own(tmp_path, monkeypatch):
+    """Files beside the script that hide nothing in use, and our own random.py, are not blamed."""
+    (tmp_path / "sched.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def broken():
+        ours = Path(crossbar.__file__).parent / "random.py"
+        raise ImportError("undefined symbol", path=str(ours))
+
+    monkeypatch.setattr(compat, "_write_small_tile", broken)
+    with pytest.raises(compat.InstallError, match=r"undefined symbol.*pip install aihwkit=="):
+        compat.check_install()
+
+
+def test_packages_say_their_version():
+    assert crossbar.__version__ == device_models.__version__ == version("fieldcrossbar")

@@ -14,8 +14,11 @@ from torch import nn
 
 from crossbar.activation import EMActivation
 from crossbar.checkpoint import load_plain_state, plain_state
+from crossbar.conversion import count_crossbar_weights, to_crossbar
 from crossbar.models import BLOCK_ORDERS, DOWNSAMPLING, MODELS, PaperCNN, build_model, can_fold
-from crossbar.rpu import RECIPES, count_crossbar_weights, periphery, rpu_config, to_crossbar
+from crossbar.periphery import periphery
+from crossbar.recipes import RECIPES
+from crossbar.rpu import rpu_config
 
 FIELDS = [50.0 * i for i in range(8)]
 
@@ -137,7 +140,7 @@ def test_crossbar_holds_the_papers_44490_weights():
 
 def test_each_layer_has_its_own_field():
     fields = [0.0, 350.0, 100.0, 250.0, 150.0]
-    model = to_crossbar(PaperCNN(relu), "lsmo_pvdf_co", fields)
+    model = to_crossbar(PaperCNN(relu), "lsmo_pvdf_co", fields, tile="aihwkit")
     configs = [m.analog_module.rpu_config for m in model.modules() if hasattr(m, "analog_module")]
     assert [c.device.device.field_G for c in configs] == fields
     seeds = [c.device.device.construction_seed for c in configs]
@@ -153,7 +156,8 @@ def test_mapping_to_a_perfect_crossbar_keeps_the_function(name):
     model = build_model(name, relu).eval()
     images = torch.randn(3, 1, 28, 28)
     before = model(images)
-    after = to_crossbar(model, "lsmo_pvdf_co", io=periphery(perfect=True)).eval()(images)
+    io = periphery(perfect=True)
+    after = to_crossbar(model, "lsmo_pvdf_co", tile="aihwkit", io=io).eval()(images)
     assert torch.allclose(before, after, atol=1e-4)
 
 
@@ -162,7 +166,8 @@ def trained_steps(recipe: str, steps: int):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 2))
     spread = {"step_c2c": 0.1, "step_d2d": 0.1, "range_d2d": 0.1}
-    to_crossbar(model, "lsmo_pvdf_co", recipe=recipe, io=periphery(perfect=True), **spread)
+    settings = {"recipe": recipe, "tile": "aihwkit", "io": periphery(perfect=True)}
+    to_crossbar(model, "lsmo_pvdf_co", **settings, **spread)
     optimizer = AnalogAdam(model.parameters(), lr=1e-2)
     optimizer.regroup_param_groups()
     x, y = torch.randn(16, 6), torch.randint(0, 2, (16,))

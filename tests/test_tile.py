@@ -26,6 +26,7 @@ from aihwkit.simulator.configs.compounds import (
     ChoppedTransferCompound,
     MixedPrecisionCompound,
 )
+from aihwkit.simulator.parameters.mapping import MappingParameter
 from aihwkit.simulator.tiles.analog import AnalogTile
 from learning import losses_after_conversion
 from scipy.stats import ks_2samp
@@ -34,13 +35,14 @@ from torch import nn
 from crossbar import pulsed_device, to_crossbar
 from crossbar.array import MemristorArray
 from crossbar.checkpoint import load_plain_state, plain_state
+from crossbar.conversion import count_crossbar_weights
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice
 from crossbar.models import MODELS, build_model
 from crossbar.periphery import periphery
 from crossbar.probe import probe, single_pulse_tile
 from crossbar.random import RandomStream
 from crossbar.recipes import RECIPES, PulseUpdate
-from crossbar.rpu import TILES, count_crossbar_weights
+from crossbar.rpu import TILES
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig, MemristorTile
 
 CARD = "lsmo_pvdf_co"
@@ -242,6 +244,7 @@ def test_weights_after_many_minibatches_are_distributed_as_aihwkits(recipe):
     config = MemristorRPUConfig(
         device=dataclasses.replace(device, construction_seed=1),
         update=PulseUpdate(**SETTINGS[recipe], granularity=counted(device)),
+        mapping=MappingParameter(),
     )
     ours = MemristorTile(*size, config)
     batches = list(minibatches(200, 16, 30, 20, 0.3))
@@ -257,7 +260,8 @@ def test_without_noise_mixed_precision_follows_aihwkits_weight_by_weight():
     device = pulsed_device(CARD)
     theirs = AnalogTile(8, 6, AIHWKIT["mixed_precision"](device))
     update = PulseUpdate(granularity=counted(device))
-    config = MemristorRPUConfig(device=CardDevice(construction_seed=1), update=update)
+    device_of_ours = CardDevice(construction_seed=1)
+    config = MemristorRPUConfig(device=device_of_ours, update=update, mapping=MappingParameter())
     ours = MemristorTile(8, 6, config)
     batches = list(minibatches(150, 4, 6, 8, 0.3))
     expected, got = trained(theirs, batches, 0.1), trained(ours, batches, 0.1)
@@ -353,14 +357,15 @@ def test_gradients_nobody_asks_for_are_not_read():
 
 
 def test_weights_are_copied_in_and_out():
-    tile = MemristorTile(3, 4, MemristorRPUConfig())
+    tile = MemristorTile(3, 4, MemristorRPUConfig(mapping=MappingParameter()))
     given = torch.full((3, 4), 0.1)
     tile.set_weights(given)
     given += 1
     read = tile.get_weights()[0]
     read += 1
     assert torch.equal(tile.get_weights()[0], torch.full((3, 4), 0.1))
-    tile.set_weights(torch.full((3, 4), 5.0))
+    with pytest.warns(UserWarning, match=r"weights outside -0\.\d+ to 1\.\d+ are clipped"):
+        tile.set_weights(torch.full((3, 4), 5.0))
     assert torch.allclose(tile.get_weights()[0], torch.tensor(tile.rpu_config.device.w_max))
 
 
@@ -451,7 +456,7 @@ def test_tiles_train_and_resume_on_a_gpu(recipe):
             "made of a CardDevice, got ConstantStepDevice",
         ),
         (
-            lambda: to_crossbar(small_network(), CARD, update={"chunks": 4}),
+            lambda: to_crossbar(small_network(), CARD, tile="aihwkit", update={"chunks": 4}),
             r"update \(chunks\) needs tile='memristor', got 'aihwkit'",
         ),
         (
