@@ -45,7 +45,7 @@ def run_app(job: Callable[[Any], Any], config_name: str = "config") -> None:
     except CONFIGURATION_ERRORS as error:
         if shows_tracebacks():
             raise
-        sys.exit(f"error: {complaint(error)}")
+        _end(complaint(error), 1)
     finally:
         if wished is None:
             del os.environ[FULL_ERROR]
@@ -80,9 +80,13 @@ def _check_flags() -> None:
     """End with one line where there is a flag that hydra does not know."""
 
     def refuse(message: str) -> NoReturn:
-        print(f"error: {message}; --help lists what there is", file=sys.stderr)
-        sys.exit(2)
+        _end(f"{message}; --help lists what there is", 2)
 
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
     parser.parse_args()
+
+
+def _end(line: str, code: int) -> NoReturn:
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(code)
