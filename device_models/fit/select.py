@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from device_models.curves import Law
 from device_models.fit.branches import Branch
+from device_models.fit.identified import degenerate
 from device_models.fit.laws import CANDIDATES, Candidate, Fit, fit_law, refit
 from device_models.fit.solver import correlation_time
 
@@ -24,7 +26,7 @@ SPLINE_AICC = 10.0
 """A curve without a formula is taken where no formula comes this near."""
 
 EQUAL_ERROR = 0.01
-"""Held-out errors this close, or within two standard errors of their difference, are equal."""
+"""Held-out errors this close, or within what chance does to their difference, are equal."""
 
 SPLINE_ERROR = 1.05
 """The same for held-out errors: a formula this much worse is still the better description."""
@@ -35,12 +37,18 @@ MIN_FIELDS = 5
 
 @dataclass(frozen=True)
 class Choice:
-    """Fits of the law chosen for one branch, one a field, and the score of every law tried."""
+    """Fits of the law chosen for one branch, one a field, and the score of every candidate.
+
+    `left_out`: the degenerate forms, which are no candidates, and what the data do not determine
+    in them. `reason`: why the law was taken although another has a better score, else "".
+    """
 
     name: str
     fits: tuple[Fit, ...]
     criterion: str
     scores: dict[str, float]
+    reason: str = ""
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
@@ -59,15 +67,25 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
     fits = {c.name: tuple(fit_law(c, b.points(), b.direction) for b in branches) for c in allowed}
     if law != "auto":
         return Choice(law, fits[law], "given", {})
-    if min(len(b.clusters) for b in branches) >= MIN_CLUSTERS:
-        return _held_out(branches, allowed, fits)
-    return _akaike(branches, allowed, fits)
+    left_out = {
+        name: found for name, own in fits.items() if (found := _undetermined(branches, own))
+    }
+    allowed = [c for c in allowed if c.name not in left_out]
+    enough = min(len(b.clusters) for b in branches) >= MIN_CLUSTERS
+    choice = (_held_out if enough else _akaike)(branches, allowed, fits)
+    return replace(choice, left_out=left_out)
+
+
+def _undetermined(branches: Sequence[Branch], fits: tuple[Fit, ...]) -> tuple[str, ...]:
+    """Coordinates that are open at any field, each named once."""
+    found = (name for b, f in zip(branches, fits, strict=True) for name in degenerate(b, f))
+    return tuple(dict.fromkeys(found))
 
 
 def _akaike(
     branches: Sequence[Branch], allowed: list[Candidate], fits: dict[str, tuple[Fit, ...]]
 ) -> Choice:
-    scores = dict.fromkeys(fits, 0.0)
+    scores = {c.name: 0.0 for c in allowed}
     for i, branch in enumerate(branches):
         n = len(branch.values)
         # Readings that follow each other tell less than as many independent ones.
@@ -84,16 +102,34 @@ def _akaike(
             scores[candidate.name] += effective * np.log(mean + rounding) + 2 * k + correction
     best = min(scores.values())
     differences = {name: score - best for name, score in scores.items()}
-    formulas = [s for name, s in scores.items() if not _is_spline(name)]
-    if formulas and min(formulas) - best <= SPLINE_AICC:
-        best = min(formulas)
-        allowed = [c for c in allowed if not _is_spline(c.name)]
-    chosen = next(c.name for c in allowed if scores[c.name] - best <= EQUAL_AICC)
-    return Choice(chosen, fits[chosen], "AICc", differences)
+    formulas = _without_splines(allowed)
+    if formulas and min(differences[c.name] for c in formulas) <= SPLINE_AICC:
+        allowed = formulas
+    best = min(differences[c.name] for c in allowed)
+    chosen = next(c.name for c in allowed if differences[c.name] - best <= EQUAL_AICC)
+    reason = _reason(chosen, differences, allowed, f"{EQUAL_AICC:g} or less", f"{SPLINE_AICC:g}")
+    return Choice(chosen, fits[chosen], "AICc", differences, reason)
 
 
-def _is_spline(name: str) -> bool:
-    return name.startswith("monotone_spline")
+def _without_splines(candidates: list[Candidate]) -> list[Candidate]:
+    return [c for c in candidates if not c.name.startswith("monotone_spline")]
+
+
+def _reason(
+    chosen: str, scores: dict[str, float], allowed: list[Candidate], equal: str, spline: str
+) -> str:
+    """Why `chosen` is taken although others score better: they are no better than `equal`, or are
+    splines, which have to beat every formula by `spline` to be `allowed`."""
+    names = {c.name for c in allowed}
+    better = [name for name in scores if scores[name] < scores[chosen]]
+    close = ", ".join(name for name in better if name in names)
+    splines = ", ".join(name for name in better if name not in names)
+    reasons = []
+    if close:
+        reasons.append(f"the simpler law, for {close} scores better by {equal}")
+    if splines:
+        reasons.append(f"a formula, for {splines} would have to beat all of them by {spline}")
+    return "; ".join(reasons)
 
 
 def _held_out(
@@ -108,21 +144,33 @@ def _held_out(
                 errors[c.name].append(_shape_error(branch, law, np.flatnonzero(held)))
     table = {name: np.array(values) for name, values in errors.items()}
     means = {name: float(values.mean()) for name, values in table.items()}
-    formulas = [name for name in means if not _is_spline(name)]
-    best = min(means, key=lambda name: means[name])
-    if formulas and min(means[f] for f in formulas) <= SPLINE_ERROR * means[best]:
-        best = min(formulas, key=lambda name: means[name])
-        allowed = [c for c in allowed if not _is_spline(c.name)]
     floor = 1e-26 * max(float(np.abs(b.values).max()) for b in branches) ** 2
-    for candidate in allowed:
-        worse = table[candidate.name] - table[best]
-        doubt = 2 * worse.std(ddof=1) / np.sqrt(len(worse)) if len(worse) > 1 else 0.0
-        if worse.mean() <= max(doubt, floor, EQUAL_ERROR * means[best]):
-            chosen = candidate.name
-            break
     lowest = min(means.values()) + floor
     scores = {name: (mean + floor) / lowest for name, mean in means.items()}
-    return Choice(chosen, fits[chosen], "held-out error", scores)
+    formulas = _without_splines(allowed)
+    if formulas and min(scores[c.name] for c in formulas) <= SPLINE_ERROR:
+        allowed = formulas
+    best = min((c.name for c in allowed), key=lambda name: means[name])
+    folds = min(FOLDS, *(len(b.clusters) for b in branches))
+    for candidate in allowed:
+        worse = table[candidate.name] - table[best]
+        if worse.mean() <= max(_doubt(worse, folds), floor, EQUAL_ERROR * means[best]):
+            chosen = candidate.name
+            break
+    gap = f"{SPLINE_ERROR - 1:.0%}"
+    reason = _reason(chosen, scores, allowed, "no more than chance does", gap)
+    return Choice(chosen, fits[chosen], "held-out error", scores, reason)
+
+
+def _doubt(differences: FloatArray, folds: int) -> float:
+    """How far from zero chance takes the mean of held-out differences (folds * fields,), 95 %.
+
+    The folds share most of what they were fitted to, so that their scatter alone says too little
+    (Nadeau and Bengio, 2003).
+    """
+    n = len(differences)
+    variance = differences.var(ddof=1) / n * (1 + folds / (folds - 1))
+    return float(t.ppf(0.975, n - 1) * np.sqrt(variance))
 
 
 def _shape_error(branch: Branch, law: Law, clusters: NDArray[np.intp]) -> float:
