@@ -118,6 +118,10 @@ def choice_lines(fit: CardFit) -> list[str]:
         if choice.scores:
             scores = ", ".join(f"{name} {score:.3g}" for name, score in choice.scores.items())
             text += f" by {choice.criterion} ({scores})"
+        if choice.reason:
+            text += f"; {choice.reason}"
+        for name, open_ones in choice.left_out.items():
+            text += f"; no candidate: {name}, its {', '.join(open_ones)} not shown by the data"
         lines.append(text)
     return lines
 

@@ -34,6 +34,9 @@ FloatArray = NDArray[np.float64]
 
 MIN_DEVICES = 3
 FEW_DEVICES = 8
+NOTEWORTHY = 1.05
+"""Standard errors widened by less are not worth a word."""
+
 NOISE_GROWTH = 5.0
 SMALL_MISFIT = 1e-3
 DIGITS = 8
@@ -99,6 +102,7 @@ def fit_card(
         matrix, covariance_from = joint.covariance, "joint model in the field"
     else:
         matrix, covariance_from = all_curves_covariance(branches, fits, bootstrap, seed)
+        matrix, covariance_from = _widened(matrix, covariance_from, branches, choices)
     matrix = limited(matrix, np.concatenate([prior_std(law) for law in laws]))
     by_device = [_device_fits(b, f) for b, f in zip(branches, fits, strict=True)]
     noise = [
@@ -149,6 +153,21 @@ def _in_order(branches: Sequence[Branch], choices: dict[str, Choice]) -> list[Fi
     """Fits in the order of the branches."""
     queues = {name: iter(choice.fits) for name, choice in choices.items()}
     return [next(queues[b.branch]) for b in branches]
+
+
+def _widened(
+    matrix: FloatArray, origin: str, branches: Sequence[Branch], choices: dict[str, Choice]
+) -> tuple[FloatArray, str]:
+    """The covariance and where it is from, wider where other laws fit nearly as well."""
+    queues = {name: iter(choice.widening) for name, choice in choices.items()}
+    factors = [
+        np.full(len(fit.law.theta_names), next(queues[b.branch], 1.0))
+        for b, fit in zip(branches, _in_order(branches, choices), strict=True)
+    ]
+    factor = np.concatenate(factors)
+    if factor.max() >= NOTEWORTHY:
+        origin += f", up to {factor.max():.2f} times as wide for laws that fit nearly as well"
+    return matrix * np.outer(factor, factor), origin
 
 
 def _device_fits(branch: Branch, fit: Fit) -> dict[str, Fit]:

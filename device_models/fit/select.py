@@ -1,4 +1,4 @@
-"""Which law: held-out cycles where there are some, the corrected Akaike criterion otherwise."""
+"""Which law: held-out cycles where cycles differ, the corrected Akaike criterion otherwise."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from device_models.curves import Law
 from device_models.fit.branches import Branch
 from device_models.fit.identified import degenerate
 from device_models.fit.laws import CANDIDATES, Candidate, Fit, fit_law, refit
 from device_models.fit.solver import correlation_time
+from device_models.fit.uncertainty import chance_of_difference, widening
 
 FloatArray = NDArray[np.float64]
 
 FOLDS = 5
 MIN_CLUSTERS = 3
-EQUAL_AICC = 2.0
-"""Differences below this are none (Burnham and Anderson, 2002): the simpler law is taken."""
+CHANCE = 0.01
+"""Cycles that differ by as little as chance does this often are one set of readings."""
 
 SPLINE_AICC = 10.0
-"""A curve without a formula is taken where no formula comes this near."""
+"""A curve without a formula is taken where no formula comes this near (no support at all:
+Burnham and Anderson, 2002)."""
 
 EQUAL_ERROR = 0.01
-"""Held-out errors this close, or within what chance does to their difference, are equal."""
+"""Held-out errors this close, or within two standard errors of their difference, are equal."""
 
 SPLINE_ERROR = 1.05
 """The same for held-out errors: a formula this much worse is still the better description."""
@@ -41,6 +42,8 @@ class Choice:
 
     `left_out`: the degenerate forms, which are no candidates, and what the data do not determine
     in them. `reason`: why the law was taken although another has a better score, else "".
+    `widening`: factor on the standard errors of each fit for laws that fit nearly as well, 1 or
+    more; empty where there is none.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Choice:
     criterion: str
     scores: dict[str, float]
     reason: str = ""
+    widening: tuple[float, ...] = ()
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -71,9 +75,15 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
         name: found for name, own in fits.items() if (found := _undetermined(branches, own))
     }
     allowed = [c for c in allowed if c.name not in left_out]
-    enough = min(len(b.clusters) for b in branches) >= MIN_CLUSTERS
-    choice = (_held_out if enough else _akaike)(branches, allowed, fits)
-    return replace(choice, left_out=left_out)
+    choose = _held_out if _cycles_differ(branches, fits[allowed[-1].name]) else _akaike
+    return replace(choose(branches, allowed, fits), left_out=left_out)
+
+
+def _cycles_differ(branches: Sequence[Branch], fits: Sequence[Fit]) -> bool:
+    """Whether there are cycles to hold out that are more than further readings of one curve."""
+    if min(len(b.clusters) for b in branches) < MIN_CLUSTERS:
+        return False
+    return chance_of_difference(branches, fits, [b.clusters for b in branches]) < CHANCE
 
 
 def _undetermined(branches: Sequence[Branch], fits: tuple[Fit, ...]) -> tuple[str, ...]:
@@ -105,31 +115,40 @@ def _akaike(
     formulas = _without_splines(allowed)
     if formulas and min(differences[c.name] for c in formulas) <= SPLINE_AICC:
         allowed = formulas
-    best = min(differences[c.name] for c in allowed)
-    chosen = next(c.name for c in allowed if differences[c.name] - best <= EQUAL_AICC)
-    reason = _reason(chosen, differences, allowed, f"{EQUAL_AICC:g} or less", f"{SPLINE_AICC:g}")
-    return Choice(chosen, fits[chosen], "AICc", differences, reason)
+    chosen = min((c.name for c in allowed), key=lambda name: differences[name])
+    near = {c.name: differences[c.name] for c in allowed}
+    factors = (
+        widening(b, {name: fits[name][i] for name in near}, near, chosen)
+        for i, b in enumerate(branches)
+    )
+    reason = _formula_reason(chosen, differences, allowed, f"{SPLINE_AICC:g}")
+    return Choice(chosen, fits[chosen], "AICc", differences, reason, tuple(factors))
 
 
 def _without_splines(candidates: list[Candidate]) -> list[Candidate]:
     return [c for c in candidates if not c.name.startswith("monotone_spline")]
 
 
-def _reason(
-    chosen: str, scores: dict[str, float], allowed: list[Candidate], equal: str, spline: str
+def _better(chosen: str, scores: dict[str, float]) -> list[str]:
+    return [name for name, score in scores.items() if score < scores[chosen]]
+
+
+def _formula_reason(
+    chosen: str, scores: dict[str, float], allowed: list[Candidate], gap: str
 ) -> str:
-    """Why `chosen` is taken although others score better: they are no better than `equal`, or are
-    splines, which have to beat every formula by `spline` to be `allowed`."""
-    names = {c.name for c in allowed}
-    better = [name for name in scores if scores[name] < scores[chosen]]
-    close = ", ".join(name for name in better if name in names)
-    splines = ", ".join(name for name in better if name not in names)
-    reasons = []
-    if close:
-        reasons.append(f"the simpler law, for {close} scores better by {equal}")
-    if splines:
-        reasons.append(f"a formula, for {splines} would have to beat all of them by {spline}")
-    return "; ".join(reasons)
+    """Why not a spline that scores better: splines that do not lead by `gap` are not `allowed`."""
+    barred = [n for n in _better(chosen, scores) if n not in {c.name for c in allowed}]
+    if not barred:
+        return ""
+    return f"a formula, which {' and '.join(barred)} would have to beat by more than {gap}"
+
+
+def _simple_reason(chosen: str, scores: dict[str, float], allowed: list[Candidate]) -> str:
+    """Why not another allowed law that scores better: chance explains the difference."""
+    close = [n for n in _better(chosen, scores) if n in {c.name for c in allowed}]
+    if not close:
+        return ""
+    return f"the simpler law, which {' and '.join(close)} beats by less than two standard errors"
 
 
 def _held_out(
@@ -151,26 +170,18 @@ def _held_out(
     if formulas and min(scores[c.name] for c in formulas) <= SPLINE_ERROR:
         allowed = formulas
     best = min((c.name for c in allowed), key=lambda name: means[name])
-    folds = min(FOLDS, *(len(b.clusters) for b in branches))
     for candidate in allowed:
         worse = table[candidate.name] - table[best]
-        if worse.mean() <= max(_doubt(worse, folds), floor, EQUAL_ERROR * means[best]):
+        doubt = 2 * worse.std(ddof=1) / np.sqrt(len(worse))
+        if worse.mean() <= max(doubt, floor, EQUAL_ERROR * means[best]):
             chosen = candidate.name
             break
-    gap = f"{SPLINE_ERROR - 1:.0%}"
-    reason = _reason(chosen, scores, allowed, "no more than chance does", gap)
+    reasons = (
+        _simple_reason(chosen, scores, allowed),
+        _formula_reason(chosen, scores, allowed, f"{SPLINE_ERROR - 1:.0%}"),
+    )
+    reason = "; ".join(filter(None, reasons))
     return Choice(chosen, fits[chosen], "held-out error", scores, reason)
-
-
-def _doubt(differences: FloatArray, folds: int) -> float:
-    """How far from zero chance takes the mean of held-out differences (folds * fields,), 95 %.
-
-    The folds share most of what they were fitted to, so that their scatter alone says too little
-    (Nadeau and Bengio, 2003).
-    """
-    n = len(differences)
-    variance = differences.var(ddof=1) / n * (1 + folds / (folds - 1))
-    return float(t.ppf(0.975, n - 1) * np.sqrt(variance))
 
 
 def _shape_error(branch: Branch, law: Law, clusters: NDArray[np.intp]) -> float:

@@ -25,6 +25,12 @@ MIN_RESAMPLED = 5
 ALIKE = 0.25
 """Cycles whose differences are this probable by chance are pooled (Bancroft, 1964)."""
 
+LEVELS = 26
+"""Pulse numbers at which laws are compared."""
+
+NO_WEIGHT = 1e-3
+"""Laws with less of the best one's weight are not looked at."""
+
 ROUNDING = 8 * np.finfo(float).eps
 
 
@@ -68,7 +74,7 @@ def all_curves_covariance(
     fewest = min(len(set(own)) for own in labels)
     if draws < 2 or fewest < MIN_RESAMPLED:
         return readings, "residuals of single readings"
-    if _are_alike(branches, fits, labels):
+    if chance_of_difference(branches, fits, labels) > ALIKE:
         return readings, f"residuals of single readings, {unit} differ by no more than these"
     # A bootstrap over n finds (n - 1) / n of the variance.
     factor = student(fewest - 1) * fewest / (fewest - 1)
@@ -76,23 +82,24 @@ def all_curves_covariance(
     return readings + beyond(resampled, readings), f"bootstrap over {unit}, {draws} draws"
 
 
-def _are_alike(branches: Sequence[Branch], fits: Sequence[Fit], labels: Labels) -> bool:
-    """Whether devices or cycles differ by no more than the noise of their readings lets them.
+def chance_of_difference(branches: Sequence[Branch], fits: Sequence[Fit], labels: Labels) -> float:
+    """How often chance alone lets devices or cycles differ as much as these do, 0 to 1.
 
-    Analysis of variance: each gets coordinates of its own, to first order around the fit, and an
-    F test says whether these explain more than chance.
+    `labels` name the device or cycle of every cluster of each branch. Analysis of variance: each
+    gets coordinates of its own, to first order around the fit, and an F test says how often noise
+    would make these explain as much. 0 where there is no noise, or too few readings, to tell.
     """
     explained, dof, spare = 0.0, 0, 0
     for branch, fit, own in zip(branches, fits, labels, strict=True):
-        left, rank = _left_by_own_fits(branch, fit.law, own)
-        n, n_theta = len(branch.values), len(fit.law.theta_names)
-        if left <= 0 or rank <= n_theta or rank >= n:
-            return False
-        together = float(branch.weights @ (branch.values - fit.law(branch.pulses)) ** 2)
+        together, rank = _left_by_own_fits(branch, fit.law, ["all"] * len(own))
+        apart, own_rank = _left_by_own_fits(branch, fit.law, own)
+        left = len(branch.values) - own_rank
+        if apart <= 0 or own_rank <= rank or left < 1:
+            return 0.0
         # Each branch over the variance of its own noise.
-        explained += (together - left) / (left / (n - rank))
-        dof, spare = dof + rank - n_theta, spare + n - rank
-    return bool(fisher.sf(explained / dof, dof, spare) > ALIKE)
+        explained += (together - apart) / (apart / left)
+        dof, spare = dof + own_rank - rank, spare + left
+    return float(fisher.sf(explained / dof, dof, spare))
 
 
 def _left_by_own_fits(branch: Branch, law: Law, labels: Sequence[Any]) -> tuple[float, int]:
@@ -145,6 +152,34 @@ def _resampled_covariance(
     # A coordinate that the data leave open runs off in some draws: as far as the prior lets it.
     thetas = np.clip(np.array(rows), centre - 2 * prior, centre + 2 * prior)
     return np.cov(thetas, rowvar=False)
+
+
+def widening(branch: Branch, fits: dict[str, Fit], scores: dict[str, float], chosen: str) -> float:
+    """Factor on the standard errors of the `chosen` law for others that fit nearly as well [1].
+
+    `scores`: AICc of each of the `fits`. The variance of the response is the mean over the laws,
+    with Akaike's weights, of their own variance and their squared distance from the chosen one
+    (Buckland, Burnham and Augustin, 1997). The coordinates of one law cannot take the shape of
+    another, so the factor is the largest along the curve, 1 or more.
+    """
+    pulses = np.linspace(branch.pulses.min(), branch.pulses.max(), LEVELS)
+    own = _response_variance(branch, fits[chosen].law, pulses)
+    best = min(scores.values())
+    weights = {name: np.exp((best - score) / 2) for name, score in scores.items()}
+    total = np.zeros(LEVELS)
+    for name, weight in weights.items():
+        if weight > NO_WEIGHT:
+            law = fits[name].law
+            away = law(pulses) - fits[chosen].law(pulses)
+            total += weight * (_response_variance(branch, law, pulses) + away**2)
+    ratio = total / sum(w for w in weights.values() if w > NO_WEIGHT) / own
+    return float(np.sqrt(max(ratio.max(), 1.0)))
+
+
+def _response_variance(branch: Branch, law: Law, pulses: FloatArray) -> FloatArray:
+    """Variance of the response at `pulses` (n,) from the covariance of the readings."""
+    slopes = law.jacobian(pulses)
+    return np.einsum("ni,ij,nj->n", slopes, reading_covariance(branch, law), slopes)
 
 
 def limited(matrix: FloatArray, prior: FloatArray) -> FloatArray:
