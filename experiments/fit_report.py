@@ -120,8 +120,9 @@ def choice_lines(fit: CardFit) -> list[str]:
             text += f" by {choice.criterion} ({scores})"
         if choice.reason:
             text += f"; {choice.reason}"
-        for name, open_ones in choice.left_out.items():
-            text += f"; no candidate: {name}, its {', '.join(open_ones)} not shown by the data"
+        if choice.left_out:
+            names = (f"{name} ({', '.join(own)})" for name, own in choice.left_out.items())
+            text += f"; no candidates, for what the data do not identify: {', '.join(names)}"
         lines.append(text)
     return lines
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from device_models.card import BRANCHES, Curve, DeviceCard, Spread, Uncertainty, card_from_dict
 from device_models.curves import Law
 from device_models.fit.branches import Branch, FitError, select_branches
-from device_models.fit.identified import open_coordinates
+from device_models.fit.identified import open_coordinates, too_certain
 from device_models.fit.joint import MAGNETIC, JointFit, fit_jointly
 from device_models.fit.laws import CANDIDATES, Fit, prior_std, refit
 from device_models.fit.select import MIN_FIELDS, Choice, choose_law
@@ -249,6 +249,12 @@ def _findings(
         open_ones = open_coordinates(law.theta_names, own)
         if open_ones and "spline" not in law.name:
             lines.append(f"{branch.name}: not identified by the data: {', '.join(open_ones)}")
+        impossible = too_certain(branch, law, own, len(branches) if joint else 1)
+        if impossible:
+            lines.append(
+                f"{branch.name}: standard errors far below what the noise allows, a fault of the "
+                f"fit and not of the data: {', '.join(impossible)}"
+            )
         if branch.pulses.max() < n_pulses - 1:
             lines.append(
                 f"{branch.name}: measured to pulse {branch.pulses.max():g}; the curve goes on to "

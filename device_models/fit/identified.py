@@ -1,12 +1,16 @@
-"""Which coordinates of a fitted law the readings determine, and which laws are no candidates."""
+"""What the readings determine of a fitted law: which coordinates, how well, and which laws."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from device_models.curves import Law
 from device_models.fit.branches import Branch
-from device_models.fit.laws import Fit, bounds
+from device_models.fit.laws import bounds, prior_std
 from device_models.fit.uncertainty import reading_covariance
+
+FloatArray = NDArray[np.float64]
 
 UNIDENTIFIED = 1.0
 """A standard error of a logarithm above this leaves the parameter open by more than a factor 7."""
@@ -14,11 +18,14 @@ UNIDENTIFIED = 1.0
 NEAR = 1e-2
 """A search within bounds ends this near to one, in a logarithm or an exponent."""
 
+FAR_BELOW = 0.5
+"""Share of the least possible standard error below which an error is said to be a fault."""
+
 SIMPLEST = 3
 """Coordinates of the simplest formulas: start, size and time of the response."""
 
 
-def open_coordinates(names: tuple[str, ...], errors: np.ndarray) -> list[str]:
+def open_coordinates(names: tuple[str, ...], errors: FloatArray) -> list[str]:
     """Names of the coordinates that standard errors (n_theta,) leave open, without their "log_"."""
     return [
         name.removeprefix("log_")
@@ -27,7 +34,7 @@ def open_coordinates(names: tuple[str, ...], errors: np.ndarray) -> list[str]:
     ]
 
 
-def degenerate(branch: Branch, fit: Fit) -> list[str]:
+def degenerate(branch: Branch, law: Law) -> list[str]:
     """Coordinates for which the fitted formula is no candidate, none for a sound one.
 
     A formula is degenerate where the readings leave a coordinate open, or where the fit ends on
@@ -40,10 +47,26 @@ def degenerate(branch: Branch, fit: Fit) -> list[str]:
     time constants has to be chosen. The formulas of three coordinates have nothing simpler to
     give way to: what they leave open is said in the findings. A spline has no such coordinates.
     """
-    law = fit.law
     if len(law.theta_names) <= SIMPLEST or law.name == "monotone_spline":
         return []
     errors = np.sqrt(np.diag(reading_covariance(branch, law)))
     low, high = bounds(law.theta_names, branch.points())
     at_bound = (law.theta < low + NEAR) | (law.theta > high - NEAR)
     return open_coordinates(law.theta_names, np.where(at_bound, np.inf, errors))
+
+
+def too_certain(branch: Branch, law: Law, errors: FloatArray, curves: int = 1) -> list[str]:
+    """Names of coordinates whose standard errors (n_theta,) lie far below noise / sqrt(n).
+
+    The least that unbiased estimates of a coordinate allow is reached when all the others are
+    known (Cramér and Rao): noise over the root of the summed squares of the response's slopes by
+    it, noise / sqrt(n) for the start. `curves` that share their parameters share their readings.
+    """
+    root = np.sqrt(branch.weights)
+    residual = root * (branch.values - law(branch.pulses))
+    noise = np.sqrt(residual @ residual / len(residual) / curves)
+    slopes = np.linalg.norm(root[:, None] * law.jacobian(branch.pulses), axis=0)
+    wide = prior_std(law)
+    least = noise / np.hypot(slopes, noise / wide)
+    named = zip(law.theta_names, errors < FAR_BELOW * least, strict=True)
+    return [name.removeprefix("log_") for name, low in named if low]

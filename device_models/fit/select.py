@@ -88,7 +88,7 @@ def _cycles_differ(branches: Sequence[Branch], fits: Sequence[Fit]) -> bool:
 
 def _undetermined(branches: Sequence[Branch], fits: tuple[Fit, ...]) -> tuple[str, ...]:
     """Coordinates that are open at any field, each named once."""
-    found = (name for b, f in zip(branches, fits, strict=True) for name in degenerate(b, f))
+    found = (name for b, f in zip(branches, fits, strict=True) for name in degenerate(b, f.law))
     return tuple(dict.fromkeys(found))
 
 
