@@ -34,6 +34,7 @@ N_PULSES = 100
 NOISE = (0.0, 0.01, 0.05)
 CYCLES = (1, 5, 10)
 LAWS = ("given", "auto")
+QUANTITIES = ("start", "quarter", "half", "end", "step")
 RESULT = Path("experiments/results/fit_coverage.json")
 
 # LTP and LTD of each form, on a scale of 1, with every parameter within reach of 101 readings.
@@ -100,9 +101,6 @@ def responses_held(name: str, noise: float, seed: int, cycles: int) -> tuple[Tri
     return found, {branch: choice.name == name for branch, choice in fit.choices.items()}
 
 
-QUANTITIES = ("start", "quarter", "half", "end", "step")
-
-
 def _looked_at(true: Law) -> np.ndarray:
     """Pulse numbers: 0, a quarter, half, all, and those around the middle of the true range."""
     n = np.linspace(0, N_PULSES, 10 * N_PULSES + 1)
@@ -159,8 +157,8 @@ def coverage_row(laws: str, name: str, noise: float, cycles: int, seeds: range) 
         table = [held for held, _ in trials]
         row["true_form"] = float(np.mean([list(right.values()) for _, right in trials]))
     shares = {key: float(np.mean([held[key] for held in table])) for key in table[0]}
-    row |= {"mean": float(np.mean(list(shares.values())))}
-    return row | {"lowest": min(shares.values()), "highest": max(shares.values())}
+    ends = {"lowest": min(shares.values()), "highest": max(shares.values())}
+    return row | {"mean": float(np.mean(list(shares.values())))} | ends
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -66,7 +66,7 @@ def too_certain(branch: Branch, law: Law, errors: FloatArray, curves: int = 1) -
     residual = root * (branch.values - law(branch.pulses))
     noise = np.sqrt(residual @ residual / len(residual) / curves)
     slopes = np.linalg.norm(root[:, None] * law.jacobian(branch.pulses), axis=0)
-    wide = prior_std(law)
-    least = noise / np.hypot(slopes, noise / wide)
+    known = np.hypot(slopes, noise / prior_std(law))
+    least = noise / np.maximum(known, np.finfo(float).tiny)
     named = zip(law.theta_names, errors < FAR_BELOW * least, strict=True)
     return [name.removeprefix("log_") for name, low in named if low]

@@ -60,7 +60,7 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
 
     `law`: the name of a candidate, or "auto". Scores are better where lower: "AICc" (difference
     to the best), or "held-out error" (mean square that the law leaves of the shape of cycles it
-    has not seen, over the best's).
+    has not seen, over the best's). Of laws of equal held-out error the simplest is taken.
     """
     names = [law] if law != "auto" else list(CANDIDATES)
     if law == "auto" and len(branches) >= MIN_FIELDS:
@@ -148,7 +148,8 @@ def _simple_reason(chosen: str, scores: dict[str, float], allowed: list[Candidat
     close = [n for n in _better(chosen, scores) if n in {c.name for c in allowed}]
     if not close:
         return ""
-    return f"the simpler law, which {' and '.join(close)} beats by less than two standard errors"
+    names = " and ".join(close)
+    return f"the simpler law, which {names} beats by less than {EQUAL_ERROR:.0%} or chance explains"
 
 
 def _held_out(

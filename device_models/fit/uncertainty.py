@@ -166,13 +166,12 @@ def widening(branch: Branch, fits: dict[str, Fit], scores: dict[str, float], cho
     own = _response_variance(branch, fits[chosen].law, pulses)
     best = min(scores.values())
     weights = {name: np.exp((best - score) / 2) for name, score in scores.items()}
+    near = {name: weight for name, weight in weights.items() if weight > NO_WEIGHT}
     total = np.zeros(LEVELS)
-    for name, weight in weights.items():
-        if weight > NO_WEIGHT:
-            law = fits[name].law
-            away = law(pulses) - fits[chosen].law(pulses)
-            total += weight * (_response_variance(branch, law, pulses) + away**2)
-    ratio = total / sum(w for w in weights.values() if w > NO_WEIGHT) / own
+    for name, weight in near.items():
+        away = fits[name].law(pulses) - fits[chosen].law(pulses)
+        total += weight * (_response_variance(branch, fits[name].law, pulses) + away**2)
+    ratio = total / sum(near.values()) / own
     return float(np.sqrt(max(ratio.max(), 1.0)))
 
 
