@@ -134,12 +134,17 @@ def differing(height, cycles=6, seed=0):
 
 def test_cycles_that_are_alike_are_pooled():
     fit = fit_card(differing(0.0), law="exponential_mixture_1")
-    assert (
-        fit.covariance_from == "residuals of single readings, cycles differ by no more than these"
-    )
+    assert fit.covariance_from == "residuals of single readings"
     single = [reading_covariance(b, law) for b, law in zip(fit.branches, fit.laws, strict=True)]
     expected = np.sqrt(np.concatenate([np.diag(m) for m in single]))
     assert np.allclose(fit.card.uncertainty.standard_errors(), expected, rtol=1e-6)
+
+
+def test_cycles_too_few_to_resample_are_said_to_differ():
+    fit = fit_card(differing(0.1, cycles=4), law="exponential_mixture_1")
+    assert fit.covariance_from.endswith(", although cycles differ by more than these")
+    alike = fit_card(differing(0.0, cycles=4), law="exponential_mixture_1")
+    assert alike.covariance_from == "residuals of single readings"
 
 
 def test_cycles_that_differ_widen_and_never_narrow():

@@ -13,15 +13,12 @@ from device_models.fit.branches import Branch
 from device_models.fit.identified import degenerate
 from device_models.fit.laws import CANDIDATES, Candidate, Fit, fit_law, refit
 from device_models.fit.solver import correlation_time
-from device_models.fit.uncertainty import chance_of_difference, widening
+from device_models.fit.uncertainty import CHANCE, chance_of_difference, widening
 
 FloatArray = NDArray[np.float64]
 
 FOLDS = 5
 MIN_CLUSTERS = 3
-CHANCE = 0.01
-"""Cycles that differ by as little as chance does this often are one set of readings."""
-
 SPLINE_AICC = 10.0
 """A curve without a formula is taken where no formula comes this near (no support at all:
 Burnham and Anderson, 2002)."""

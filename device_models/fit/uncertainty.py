@@ -25,6 +25,9 @@ MIN_RESAMPLED = 5
 ALIKE = 0.25
 """Cycles whose differences are this probable by chance are pooled (Bancroft, 1964)."""
 
+CHANCE = 0.01
+"""Cycles whose differences are less probable than this do differ."""
+
 LEVELS = 26
 """Pulse numbers at which laws are compared."""
 
@@ -72,10 +75,10 @@ def all_curves_covariance(
     )
     unit, labels = _resampling_unit(branches)
     fewest = min(len(set(own)) for own in labels)
-    if draws < 2 or fewest < MIN_RESAMPLED:
-        return readings, "residuals of single readings"
-    if chance_of_difference(branches, fits, labels) > ALIKE:
-        return readings, f"residuals of single readings, {unit} differ by no more than these"
+    chance = chance_of_difference(branches, fits, labels) if fewest > 1 else 1.0
+    if chance > ALIKE or draws < 2 or fewest < MIN_RESAMPLED:
+        more = f", although {unit} differ by more than these" if chance < CHANCE else ""
+        return readings, f"residuals of single readings{more}"
     # A bootstrap over n finds (n - 1) / n of the variance.
     factor = student(fewest - 1) * fewest / (fewest - 1)
     resampled = factor * _resampled_covariance(branches, fits, labels, draws, seed)
