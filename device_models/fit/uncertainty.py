@@ -22,8 +22,8 @@ Labels = Sequence[Sequence[Any]]
 MIN_RESAMPLED = 5
 """Fewer cycles or devices than this say too little about their own scatter to resample them."""
 
-ALIKE = 0.25
-"""Cycles whose differences are this probable by chance are pooled (Bancroft, 1964)."""
+ALIKE = 0.1
+"""Cycles whose differences are this probable by chance are pooled."""
 
 CHANCE = 0.01
 """Cycles whose differences are less probable than this do differ."""
