@@ -2,14 +2,19 @@
 
     python -m experiments.fit_coverage --trials 500
 
-Synthetic pulses from laws with known parameters, with 0, 1 and 5 % noise of the range, are fitted
-again and again; the share of 95 % intervals that hold the true parameter is printed and stored.
+Synthetic pulses from laws with known parameters are fitted again and again. Rows with the law
+given: the share of 95 % intervals that hold the true parameter, for 0, 1 and 5 % noise of the
+range. Rows with the law chosen by the fit, for 1, 5 and 10 cycles too: the share of intervals that
+hold what every law has, the start, the response after a quarter, half and all of the pulses, and
+the step in the middle of the range. Printed, and stored after every row.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -19,13 +24,16 @@ from rich.table import Table
 from device_models.card import BRANCHES
 from device_models.curves import ExponentialMixture, Law, LogStep, PowerLaw
 from device_models.files import check_outputs, write_atomically
-from device_models.fit import fit_card
+from device_models.fit import CardFit, fit_card
 from device_models.pulses import PulseData, Segment
 from experiments.fit_report import Z95
 from experiments.options import Parser, end, whole_number
 
 N_PULSES = 100
 NOISE = (0.0, 0.01, 0.05)
+CYCLES = (1, 5, 10)
+LAWS = ("given", "auto")
+QUANTITIES = ("start", "quarter", "half", "end", "step")
 RESULT = Path("experiments/results/fit_coverage.json")
 
 # LTP and LTD of each form, on a scale of 1, with every parameter within reach of 101 readings.
@@ -43,33 +51,76 @@ TRUTHS: dict[str, tuple[Law, Law]] = {
 }
 
 
-def measured(truth: tuple[Law, Law], noise: float, seed: int) -> PulseData:
-    """One cycle of synthetic readings, white noise of `noise` times the range."""
+Row = dict[str, Any]
+Trial = dict[str, bool]
+"""Whether each quantity of a trial was inside its interval, or right."""
+
+
+def measured(truth: tuple[Law, Law], noise: float, seed: int, cycles: int = 1) -> PulseData:
+    """Cycles of synthetic readings, white noise of `noise` times the range."""
     rng = np.random.default_rng(seed)
     n = np.arange(N_PULSES + 1.0)
     segments = []
-    for branch, law in zip(BRANCHES, truth, strict=True):
-        values = law(n)
-        values = values + noise * np.ptp(values) * rng.standard_normal(len(n))
-        segments.append(Segment(branch, n, values))
+    for cycle in range(1, cycles + 1):
+        for branch, law in zip(BRANCHES, truth, strict=True):
+            values = law(n)
+            values = values + noise * np.ptp(values) * rng.standard_normal(len(n))
+            segments.append(Segment(branch, n, values, cycle=cycle))
     return PulseData("conductance", "1", tuple(segments), "synthetic", "")
 
 
-def hits(name: str, noise: float, seed: int) -> dict[str, bool]:
+def parameters_held(name: str, noise: float, seed: int) -> Trial:
     """Whether the 95 % interval of each parameter of both branches holds the truth."""
     truth = TRUTHS[name]
     fit = fit_card(measured(truth, noise, seed), law=name, bootstrap=0)
-    assert fit.card.uncertainty is not None
-    errors = fit.card.uncertainty.standard_errors()
-    found, at = {}, 0
-    for branch, law, true in zip(BRANCHES, fit.laws, truth, strict=True):
-        size = len(law.theta_names)
-        theta, expected = _in_order(law), _in_order(true)
-        own = errors[at : at + size][_order(law)]
-        at += size
-        for label, value, goal, error in zip(law.theta_names, theta, expected, own, strict=True):
+    found = {}
+    for branch, law, true, own in zip(BRANCHES, fit.laws, truth, _covariances(fit), strict=True):
+        errors = np.sqrt(np.diag(own))[_order(law)]
+        rows = zip(law.theta_names, _in_order(law), _in_order(true), errors, strict=True)
+        for label, value, goal, error in rows:
             found[f"{branch} {label}"] = bool(abs(value - goal) <= Z95 * error)
     return found
+
+
+def responses_held(name: str, noise: float, seed: int, cycles: int) -> tuple[Trial, Trial]:
+    """Whether the 95 % interval of each quantity holds the truth, the law chosen by the fit.
+
+    Also, for each branch, whether the fit chose the true form.
+    """
+    truth = TRUTHS[name]
+    fit = fit_card(measured(truth, noise, seed, cycles))
+    found = {}
+    for branch, law, true, own in zip(BRANCHES, fit.laws, truth, _covariances(fit), strict=True):
+        pulses = _looked_at(true)
+        values, goals = (_quantities(x(pulses)) for x in (law, true))
+        gradients = _quantities(law.jacobian(pulses))
+        errors = np.sqrt(np.einsum("qi,ij,qj->q", gradients, own, gradients))
+        for label, value, goal, error in zip(QUANTITIES, values, goals, errors, strict=True):
+            found[f"{branch} {label}"] = bool(abs(value - goal) <= Z95 * error)
+    return found, {branch: choice.name == name for branch, choice in fit.choices.items()}
+
+
+def _looked_at(true: Law) -> np.ndarray:
+    """Pulse numbers: 0, a quarter, half, all, and those around the middle of the true range."""
+    n = np.linspace(0, N_PULSES, 10 * N_PULSES + 1)
+    done = (true(n) - true(0.0)) / (true(N_PULSES) - true(0.0))
+    middle = max(float(np.interp(0.5, done, n)), 0.5)
+    return np.array([0, N_PULSES / 4, N_PULSES / 2, N_PULSES, middle - 0.5, middle + 0.5])
+
+
+def _quantities(at: np.ndarray) -> np.ndarray:
+    """QUANTITIES (5, ...) from what a law has at the pulse numbers of `_looked_at` (6, ...)."""
+    return np.concatenate([at[:4], at[5:] - at[4:5]])
+
+
+def _covariances(fit: CardFit) -> Iterator[np.ndarray]:
+    """Covariance of the coordinates of each curve, one after the other."""
+    assert fit.card.uncertainty is not None
+    matrix, at = np.array(fit.card.uncertainty.fit), 0
+    for law in fit.laws:
+        own = slice(at, at + len(law.theta_names))
+        yield matrix[own, own]
+        at = own.stop
 
 
 def _order(law: Law) -> np.ndarray:
@@ -84,24 +135,29 @@ def _in_order(law: Law) -> np.ndarray:
     return law.theta[_order(law)]
 
 
-def coverage(trials: int, seed: int = 0) -> list[dict[str, object]]:
-    """One row a law and noise: trials, mean share of hits, the lowest and highest parameter's."""
-    rows: list[dict[str, object]] = []
-    work = [(name, noise) for name in TRUTHS for noise in NOISE]
-    for name, noise in track(work, description="fits", console=Console(stderr=True)):
-        table = [hits(name, noise, seed + trial) for trial in range(trials)]
-        shares = {key: float(np.mean([row[key] for row in table])) for key in table[0]}
-        rows.append(
-            {
-                "law": name,
-                "noise_over_range": noise,
-                "trials": trials,
-                "mean": float(np.mean(list(shares.values()))),
-                "lowest": min(shares.values()),
-                "highest": max(shares.values()),
-            }
-        )
-    return rows
+def rows_of(laws: str) -> list[tuple[str, float, int]]:
+    """Truth, noise and cycles of every row for laws "given" or "auto"."""
+    if laws == "given":
+        return [(name, noise, 1) for name in TRUTHS for noise in NOISE]
+    return [(name, noise, n) for name in TRUTHS for noise in NOISE if noise for n in CYCLES]
+
+
+def coverage_row(laws: str, name: str, noise: float, cycles: int, seeds: range) -> Row:
+    """One row: trials, mean share of hits, the lowest and highest quantity's.
+
+    Where the fit chooses the law, also the share of branches that got the true form.
+    """
+    row: Row = {"laws": laws, "truth": name, "noise_over_range": noise, "cycles": cycles}
+    row["trials"] = len(seeds)
+    if laws == "given":
+        table = [parameters_held(name, noise, seed) for seed in seeds]
+    else:
+        trials = [responses_held(name, noise, seed, cycles) for seed in seeds]
+        table = [held for held, _ in trials]
+        row["true_form"] = float(np.mean([list(right.values()) for _, right in trials]))
+    shares = {key: float(np.mean([held[key] for held in table])) for key in table[0]}
+    ends = {"lowest": min(shares.values()), "highest": max(shares.values())}
+    return row | {"mean": float(np.mean(list(shares.values())))} | ends
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -119,24 +175,32 @@ def main(arguments: list[str] | None = None) -> None:
         default=0,
         help="of the first trial (%(default)s)",
     )
+    parser.add_argument("--laws", choices=LAWS, help="only rows with laws given, or chosen")
     parser.add_argument("--out", type=Path, default=RESULT, help="JSON (%(default)s)")
     given = parser.parse_args(arguments)
+    seeds = range(given.seed, given.seed + given.trials)
+    work = [(laws, *row) for laws in LAWS for row in rows_of(laws) if given.laws in (None, laws)]
+    rows: list[Row] = []
     try:
         check_outputs([given.out])
+        for each in track(work, description="fits", console=Console(stderr=True)):
+            rows.append(coverage_row(*each, seeds))
+            write_atomically(given.out, json.dumps(rows, indent=1) + "\n")
     except OSError as error:
         end(error)
-    rows = coverage(given.trials, given.seed)
-    table = Table(title=f"95 % intervals that hold the truth, {given.trials} trials")
-    for heading in ("law", "noise", "mean", "lowest parameter", "highest parameter"):
+    Console().print(_table(rows))
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(title=f"95 % intervals that hold the truth, {rows[0]['trials']} trials")
+    for heading in ("laws", "truth", "noise", "cycles", "mean", "lowest", "highest", "true form"):
         table.add_column(heading)
     for row in rows:
         shares = (f"{row[key]:.1%}" for key in ("mean", "lowest", "highest"))
-        table.add_row(str(row["law"]), f"{row['noise_over_range']:.0%}", *shares)
-    Console().print(table)
-    try:
-        write_atomically(given.out, json.dumps(rows, indent=1) + "\n")
-    except OSError as error:
-        end(error)
+        right = f"{row['true_form']:.0%}" if "true_form" in row else ""
+        noise = f"{row['noise_over_range']:.0%}"
+        table.add_row(row["laws"], row["truth"], noise, str(row["cycles"]), *shares, right)
+    return table
 
 
 if __name__ == "__main__":

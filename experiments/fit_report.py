@@ -118,6 +118,11 @@ def choice_lines(fit: CardFit) -> list[str]:
         if choice.scores:
             scores = ", ".join(f"{name} {score:.3g}" for name, score in choice.scores.items())
             text += f" by {choice.criterion} ({scores})"
+        if choice.reason:
+            text += f", taken as {choice.reason}"
+        if choice.left_out:
+            names = (f"{name} ({', '.join(own)})" for name, own in choice.left_out.items())
+            text += f"; no candidates, for what the data do not identify: {', '.join(names)}"
         lines.append(text)
     return lines
 

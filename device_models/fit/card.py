@@ -17,16 +17,16 @@ from threadpoolctl import threadpool_limits
 from device_models.card import BRANCHES, Curve, DeviceCard, Spread, Uncertainty, card_from_dict
 from device_models.curves import Law
 from device_models.fit.branches import Branch, FitError, select_branches
+from device_models.fit.identified import open_coordinates, too_certain
 from device_models.fit.joint import MAGNETIC, JointFit, fit_jointly
 from device_models.fit.laws import CANDIDATES, Fit, prior_std, refit
 from device_models.fit.select import MIN_FIELDS, Choice, choose_law
 from device_models.fit.solver import autocorrelation
 from device_models.fit.spread import PulseNoise, device_covariance, pulse_noise
 from device_models.fit.uncertainty import (
+    all_curves_covariance,
     limited,
     point_covariance,
-    reading_covariance,
-    resampled_covariance,
 )
 from device_models.pulses import PulseData
 
@@ -34,8 +34,8 @@ FloatArray = NDArray[np.float64]
 
 MIN_DEVICES = 3
 FEW_DEVICES = 8
-UNIDENTIFIED = 1.0
-"""A standard error of a logarithm above this leaves the parameter open by more than a factor 7."""
+NOTEWORTHY = 1.05
+"""Standard errors widened by less are not worth a word."""
 
 NOISE_GROWTH = 5.0
 SMALL_MISFIT = 1e-3
@@ -99,7 +99,11 @@ def fit_card(
     fits = _in_order(branches, choices)
     joint = fit_jointly(branches, fits)
     laws = list(joint.laws) if joint else [f.law for f in fits]
-    matrix, covariance_from = _covariance(branches, fits, joint, bootstrap, seed)
+    if joint:
+        matrix, covariance_from = joint.covariance, "joint model in the field"
+    else:
+        matrix, covariance_from = all_curves_covariance(branches, fits, bootstrap, seed)
+        matrix, covariance_from = _widened(matrix, covariance_from, branches, choices)
     matrix = limited(matrix, np.concatenate([prior_std(law) for law in laws]))
     by_device = [_device_fits(b, f) for b, f in zip(branches, fits, strict=True)]
     noise = [
@@ -161,20 +165,19 @@ def _in_order(branches: Sequence[Branch], choices: dict[str, Choice]) -> list[Fi
     return [next(queues[b.branch]) for b in branches]
 
 
-def _covariance(
-    branches: Sequence[Branch],
-    fits: Sequence[Fit],
-    joint: JointFit | None,
-    bootstrap: int,
-    seed: int,
+def _widened(
+    matrix: FloatArray, origin: str, branches: Sequence[Branch], choices: dict[str, Choice]
 ) -> tuple[FloatArray, str]:
-    if joint:
-        return joint.covariance, "joint model in the field"
-    resampled = resampled_covariance(branches, fits, bootstrap, seed)
-    if resampled:
-        return resampled[0], f"bootstrap over {resampled[1]}, {bootstrap} draws"
-    blocks = [reading_covariance(b, f.law) for b, f in zip(branches, fits, strict=True)]
-    return block_diag(*blocks), "residuals of single readings"
+    """The covariance and where it is from, wider where other laws fit nearly as well."""
+    queues = {name: iter(choice.widening) for name, choice in choices.items()}
+    factors = [
+        np.full(len(fit.law.theta_names), next(queues[b.branch], 1.0))
+        for b, fit in zip(branches, _in_order(branches, choices), strict=True)
+    ]
+    factor = np.concatenate(factors)
+    if factor.max() >= NOTEWORTHY:
+        origin += f", up to {factor.max():.2f} times as wide for laws that fit nearly as well"
+    return matrix * np.outer(factor, factor), origin
 
 
 def _device_fits(branch: Branch, fit: Fit) -> dict[str, Fit]:
@@ -253,13 +256,15 @@ def _findings(
     for branch, law in zip(branches, laws, strict=True):
         own = errors[at : at + len(law.theta_names)]
         at += len(law.theta_names)
-        open_ones = [
-            name.removeprefix("log_")
-            for name, error in zip(law.theta_names, own, strict=True)
-            if name != "start" and error > UNIDENTIFIED
-        ]
+        open_ones = open_coordinates(law.theta_names, own)
         if open_ones and "spline" not in law.name:
             lines.append(f"{branch.name}: not identified by the data: {', '.join(open_ones)}")
+        impossible = too_certain(branch, law, own, len(branches) if joint else 1)
+        if impossible:
+            lines.append(
+                f"{branch.name}: standard errors far below what the noise allows, a fault of the "
+                f"fit and not of the data: {', '.join(impossible)}"
+            )
         if branch.pulses.max() < n_pulses - 1:
             lines.append(
                 f"{branch.name}: measured to pulse {branch.pulses.max():g}; the curve goes on to "

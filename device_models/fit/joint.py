@@ -238,7 +238,8 @@ class _Model:
         if gain <= 0:
             return None
         jacobian = _differences(self.full, parameters)
-        prior = np.full(k, np.inf)
+        # What multiplies the basis, over the range: as far as the prior of a logarithm reaches.
+        prior = np.full(k, np.exp(2 * PRIOR_LOG_STD))
         at = self.n_shape
         prior[:at] = PRIOR_LOG_STD
         prior[at : at + 4] = [1e4, 1e4, PRIOR_LOG_STD, PRIOR_LOG_STD]

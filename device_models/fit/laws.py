@@ -109,14 +109,17 @@ def refit(law: Law, points: Points, quick: bool = False) -> Fit:
         points.values,
         law.theta,
         np.sqrt(points.weights),
-        _bounds(law, points),
+        _widened(bounds(law.theta_names, points), law.theta),
         quick,
     )
     return Fit(law.with_theta(solution.theta), solution)
 
 
-def _bounds(law: Law, points: Points) -> tuple[FloatArray, FloatArray]:
-    """Where no parameter of a measured response lies; only runaways meet these."""
+def bounds(theta_names: tuple[str, ...], points: Points) -> tuple[FloatArray, FloatArray]:
+    """Where no parameter of a measured response lies; only runaways meet these.
+
+    Lowest and highest value of each coordinate, two arrays of shape (n_theta,).
+    """
     size = float(np.ptp(points.values)) or 1.0
     logs = {
         "tau": (np.log(0.02), np.log(1e3 * points.span)),
@@ -126,13 +129,19 @@ def _bounds(law: Law, points: Points) -> tuple[FloatArray, FloatArray]:
         "first_step": (np.log(1e-9 * size / points.span), np.log(1e6 * size)),
     }
     low, high = [], []
-    for name in law.theta_names:
+    for name in theta_names:
         kind = next((k for k in logs if name.startswith(f"log_{k}")), "")
         ends = logs.get(kind, (-8.0, 1.5) if name == "exponent" else (-np.inf, np.inf))
         low.append(ends[0])
         high.append(ends[1])
-    # What the caller starts from is allowed, also where it lies further out.
-    return np.minimum(low, law.theta), np.maximum(high, law.theta)
+    return np.array(low), np.array(high)
+
+
+def _widened(
+    ends: tuple[FloatArray, FloatArray], theta: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds within which what the caller starts from is allowed too."""
+    return np.minimum(ends[0], theta), np.maximum(ends[1], theta)
 
 
 def _rescaled(law: Law, shift: float, scale: float) -> Law:

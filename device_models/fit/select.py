@@ -1,27 +1,27 @@
-"""Which law: held-out cycles where there are some, the corrected Akaike criterion otherwise."""
+"""Which law: held-out cycles where cycles differ, the corrected Akaike criterion otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
 from device_models.fit.branches import Branch
+from device_models.fit.identified import degenerate
 from device_models.fit.laws import CANDIDATES, Candidate, Fit, fit_law, refit
 from device_models.fit.solver import correlation_time
+from device_models.fit.uncertainty import CHANCE, chance_of_difference, widening
 
 FloatArray = NDArray[np.float64]
 
 FOLDS = 5
 MIN_CLUSTERS = 3
-EQUAL_AICC = 2.0
-"""Differences below this are none (Burnham and Anderson, 2002): the simpler law is taken."""
-
 SPLINE_AICC = 10.0
-"""A curve without a formula is taken where no formula comes this near."""
+"""A curve without a formula is taken where no formula comes this near (no support at all:
+Burnham and Anderson, 2002)."""
 
 EQUAL_ERROR = 0.01
 """Held-out errors this close, or within two standard errors of their difference, are equal."""
@@ -35,12 +35,21 @@ MIN_FIELDS = 5
 
 @dataclass(frozen=True)
 class Choice:
-    """Fits of the law chosen for one branch, one a field, and the score of every law tried."""
+    """Fits of the law chosen for one branch, one a field, and the score of every candidate.
+
+    `left_out`: the degenerate forms, which are no candidates, and what the data do not determine
+    in them. `reason`: why the law was taken although another has a better score, else "".
+    `widening`: factor on the standard errors of each fit for laws that fit nearly as well, 1 or
+    more; empty where there is none.
+    """
 
     name: str
     fits: tuple[Fit, ...]
     criterion: str
     scores: dict[str, float]
+    reason: str = ""
+    widening: tuple[float, ...] = ()
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
@@ -48,7 +57,7 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
 
     `law`: the name of a candidate, or "auto". Scores are better where lower: "AICc" (difference
     to the best), or "held-out error" (mean square that the law leaves of the shape of cycles it
-    has not seen, over the best's).
+    has not seen, over the best's). Of laws of equal held-out error the simplest is taken.
     """
     names = [law] if law != "auto" else list(CANDIDATES)
     if law == "auto" and len(branches) >= MIN_FIELDS:
@@ -59,15 +68,31 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
     fits = {c.name: tuple(fit_law(c, b.points(), b.direction) for b in branches) for c in allowed}
     if law != "auto":
         return Choice(law, fits[law], "given", {})
-    if min(len(b.clusters) for b in branches) >= MIN_CLUSTERS:
-        return _held_out(branches, allowed, fits)
-    return _akaike(branches, allowed, fits)
+    left_out = {
+        name: found for name, own in fits.items() if (found := _undetermined(branches, own))
+    }
+    allowed = [c for c in allowed if c.name not in left_out]
+    choose = _held_out if _cycles_differ(branches, fits[allowed[-1].name]) else _akaike
+    return replace(choose(branches, allowed, fits), left_out=left_out)
+
+
+def _cycles_differ(branches: Sequence[Branch], fits: Sequence[Fit]) -> bool:
+    """Whether there are cycles to hold out that are more than further readings of one curve."""
+    if min(len(b.clusters) for b in branches) < MIN_CLUSTERS:
+        return False
+    return chance_of_difference(branches, fits, [b.clusters for b in branches]) < CHANCE
+
+
+def _undetermined(branches: Sequence[Branch], fits: tuple[Fit, ...]) -> tuple[str, ...]:
+    """Coordinates that are open at any field, each named once."""
+    found = (name for b, f in zip(branches, fits, strict=True) for name in degenerate(b, f.law))
+    return tuple(dict.fromkeys(found))
 
 
 def _akaike(
     branches: Sequence[Branch], allowed: list[Candidate], fits: dict[str, tuple[Fit, ...]]
 ) -> Choice:
-    scores = dict.fromkeys(fits, 0.0)
+    scores = {c.name: 0.0 for c in allowed}
     for i, branch in enumerate(branches):
         n = len(branch.values)
         # Readings that follow each other tell less than as many independent ones.
@@ -84,16 +109,44 @@ def _akaike(
             scores[candidate.name] += effective * np.log(mean + rounding) + 2 * k + correction
     best = min(scores.values())
     differences = {name: score - best for name, score in scores.items()}
-    formulas = [s for name, s in scores.items() if not _is_spline(name)]
-    if formulas and min(formulas) - best <= SPLINE_AICC:
-        best = min(formulas)
-        allowed = [c for c in allowed if not _is_spline(c.name)]
-    chosen = next(c.name for c in allowed if scores[c.name] - best <= EQUAL_AICC)
-    return Choice(chosen, fits[chosen], "AICc", differences)
+    formulas = _without_splines(allowed)
+    if formulas and min(differences[c.name] for c in formulas) <= SPLINE_AICC:
+        allowed = formulas
+    chosen = min((c.name for c in allowed), key=lambda name: differences[name])
+    near = {c.name: differences[c.name] for c in allowed}
+    factors = (
+        widening(b, {name: fits[name][i] for name in near}, near, chosen)
+        for i, b in enumerate(branches)
+    )
+    reason = _formula_reason(chosen, differences, allowed, f"{SPLINE_AICC:g}")
+    return Choice(chosen, fits[chosen], "AICc", differences, reason, tuple(factors))
 
 
-def _is_spline(name: str) -> bool:
-    return name.startswith("monotone_spline")
+def _without_splines(candidates: list[Candidate]) -> list[Candidate]:
+    return [c for c in candidates if not c.name.startswith("monotone_spline")]
+
+
+def _better(chosen: str, scores: dict[str, float]) -> list[str]:
+    return [name for name, score in scores.items() if score < scores[chosen]]
+
+
+def _formula_reason(
+    chosen: str, scores: dict[str, float], allowed: list[Candidate], gap: str
+) -> str:
+    """Why not a spline that scores better: splines that do not lead by `gap` are not `allowed`."""
+    barred = [n for n in _better(chosen, scores) if n not in {c.name for c in allowed}]
+    if not barred:
+        return ""
+    return f"a formula, which {' and '.join(barred)} would have to beat by more than {gap}"
+
+
+def _simple_reason(chosen: str, scores: dict[str, float], allowed: list[Candidate]) -> str:
+    """Why not another allowed law that scores better: chance explains the difference."""
+    close = [n for n in _better(chosen, scores) if n in {c.name for c in allowed}]
+    if not close:
+        return ""
+    names = " and ".join(close)
+    return f"the simpler law, which {names} beats by less than {EQUAL_ERROR:.0%} or chance explains"
 
 
 def _held_out(
@@ -108,21 +161,25 @@ def _held_out(
                 errors[c.name].append(_shape_error(branch, law, np.flatnonzero(held)))
     table = {name: np.array(values) for name, values in errors.items()}
     means = {name: float(values.mean()) for name, values in table.items()}
-    formulas = [name for name in means if not _is_spline(name)]
-    best = min(means, key=lambda name: means[name])
-    if formulas and min(means[f] for f in formulas) <= SPLINE_ERROR * means[best]:
-        best = min(formulas, key=lambda name: means[name])
-        allowed = [c for c in allowed if not _is_spline(c.name)]
     floor = 1e-26 * max(float(np.abs(b.values).max()) for b in branches) ** 2
+    lowest = min(means.values()) + floor
+    scores = {name: (mean + floor) / lowest for name, mean in means.items()}
+    formulas = _without_splines(allowed)
+    if formulas and min(scores[c.name] for c in formulas) <= SPLINE_ERROR:
+        allowed = formulas
+    best = min((c.name for c in allowed), key=lambda name: means[name])
     for candidate in allowed:
         worse = table[candidate.name] - table[best]
-        doubt = 2 * worse.std(ddof=1) / np.sqrt(len(worse)) if len(worse) > 1 else 0.0
+        doubt = 2 * worse.std(ddof=1) / np.sqrt(len(worse))
         if worse.mean() <= max(doubt, floor, EQUAL_ERROR * means[best]):
             chosen = candidate.name
             break
-    lowest = min(means.values()) + floor
-    scores = {name: (mean + floor) / lowest for name, mean in means.items()}
-    return Choice(chosen, fits[chosen], "held-out error", scores)
+    reasons = (
+        _simple_reason(chosen, scores, allowed),
+        _formula_reason(chosen, scores, allowed, f"{SPLINE_ERROR - 1:.0%}"),
+    )
+    reason = "; ".join(filter(None, reasons))
+    return Choice(chosen, fits[chosen], "held-out error", scores, reason)
 
 
 def _shape_error(branch: Branch, law: Law, clusters: NDArray[np.intp]) -> float:

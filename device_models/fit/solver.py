@@ -54,6 +54,9 @@ def solve(
     where the free search leaves them, or where there are fewer readings than parameters. `quick`
     stops at eight digits: enough for a resample or a held-out cycle.
     """
+    # The bounded search stops at gradients below an absolute number: residuals of about 1 go in.
+    size = _power_of_two(float(np.linalg.norm(root_weights * (y - y.mean()))))
+    root_weights = root_weights / size
 
     def residual(theta: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
@@ -81,7 +84,12 @@ def solve(
         theta = least_squares(residual, start, method="trf", bounds=(low, high), **settings).x
     if not quick and np.all((low < theta) & (theta < high)):
         theta = _polished(theta, residual, weighted)
-    return Solution(theta, residual(theta), weighted(theta))
+    return Solution(theta, size * residual(theta), size * weighted(theta))
+
+
+def _power_of_two(value: float) -> float:
+    """The power of two just above `value`, 1 for zero: a scale that rounds nothing."""
+    return float(np.ldexp(1.0, int(np.frexp(value)[1]))) if value > 0 else 1.0
 
 
 def _polished(theta: FloatArray, residual: Model, weighted: Model) -> FloatArray:
@@ -134,21 +142,33 @@ def covariance(
     dof = max(len(residual) - len(solution.theta), 1)
     variance = max(solution.cost / dof, floor**2, np.finfo(float).tiny)
     precision = np.zeros(len(solution.theta)) if prior_std is None else 1 / prior_std**2
-    bread = _inverse(jacobian.T @ jacobian / variance + np.diag(precision))
+    root = _inverse_root(np.vstack([jacobian, np.diag(np.sqrt(variance * precision))]))
+    white = variance * root @ root.T
     if not correlated:
-        return bread
-    scores = jacobian * residual[:, None]
+        return white
+    # In the axes of `root` every number is of the size of the variance: no cancellation.
+    scores = jacobian @ root * residual[:, None]
     lags = bandwidth(residual)
     meat = scores.T @ scores
     for lag in range(1, lags + 1):
         product = scores[lag:].T @ scores[:-lag]
         meat += (1 - lag / (lags + 1)) * (product + product.T)
     meat *= len(residual) / dof
-    sandwich = bread @ (meat / variance**2 + np.diag(precision)) @ bread
+    of_prior = variance**2 * root.T @ np.diag(precision) @ root
+    sandwich = root @ (meat + of_prior) @ root.T
     # A kernel that is too short may only add to what independent residuals would give.
-    wider = np.sqrt(np.maximum(np.diag(sandwich), np.diag(bread)))
+    wider = np.sqrt(np.maximum(np.diag(sandwich), np.diag(white)))
     scale = np.sqrt(np.maximum(np.diag(sandwich), np.finfo(float).tiny))
     return sandwich * np.outer(wider / scale, wider / scale)
+
+
+def beyond(matrix: FloatArray, known: FloatArray) -> FloatArray:
+    """What a covariance has beyond a `known` one, where that is positive; same shape."""
+    largest = np.maximum(np.diag(matrix), np.diag(known))
+    scale = np.sqrt(np.maximum(largest, np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh((matrix - known) / np.outer(scale, scale))
+    positive = vectors * np.clip(values, 0, None) @ vectors.T
+    return positive * np.outer(scale, scale)
 
 
 def autocorrelation(residual: FloatArray) -> float:
@@ -191,7 +211,14 @@ def bandwidth(residual: FloatArray) -> int:
     return int(min(lags, BAND * np.sqrt(len(residual)), len(residual) - 1))
 
 
-def _inverse(matrix: FloatArray) -> FloatArray:
-    """Inverse of a symmetric matrix whose rows may differ by many orders of magnitude."""
-    scale = np.sqrt(np.clip(np.diag(matrix), np.finfo(float).tiny, None))
-    return np.linalg.pinv(matrix / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
+def _inverse_root(rows: FloatArray) -> FloatArray:
+    """R with R @ R.T the inverse of rows.T @ rows, whose columns may differ by orders of magnitude.
+
+    From the singular values of the rows themselves: their squares would lose half the digits, and
+    with them the prior. A direction lost in rounding is unknown, so it gets a huge variance.
+    """
+    scale = np.linalg.norm(rows, axis=0)
+    scale[scale == 0] = 1.0
+    _, sizes, axes = np.linalg.svd(rows / scale, full_matrices=False)
+    least = np.finfo(float).eps * max(rows.shape) * sizes[0]
+    return axes.T / np.maximum(sizes, least) / scale[:, None]

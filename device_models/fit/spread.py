@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 
 from device_models.curves import Law
 from device_models.fit.branches import Branch
+from device_models.fit.solver import beyond
 
 FloatArray = NDArray[np.float64]
 
@@ -133,8 +134,4 @@ def device_covariance(theta: FloatArray, fit_covariance: FloatArray) -> FloatArr
     `fit_covariance`: mean covariance of one device's fit. What is left after it is taken away is
     kept where it is positive.
     """
-    raw = np.cov(theta, rowvar=False, ddof=1)
-    scale = np.sqrt(np.maximum(np.diag(raw), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh((raw - fit_covariance) / np.outer(scale, scale))
-    positive = vectors * np.clip(values, 0, None) @ vectors.T
-    return positive * np.outer(scale, scale)
+    return beyond(np.cov(theta, rowvar=False, ddof=1), fit_covariance)
