@@ -54,7 +54,7 @@ def test_the_end_is_one_line_of_a_readable_length():
     (["--out", "."], r"\.: is a folder, not a regular file"),
 ])  # fmt: skip
 def test_coverage_looks_at_its_options_before_hours_of_fits(monkeypatch, arguments, line):
-    monkeypatch.delattr(fit_coverage, "coverage")
+    monkeypatch.delattr(fit_coverage, "coverage_row")
     with pytest.raises(SystemExit, match=f"^error: {line}"):
         fit_coverage.main(arguments)
 
