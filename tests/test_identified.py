@@ -163,7 +163,7 @@ def test_cycles_that_differ_widen_and_never_narrow():
 
 
 def test_chance_of_difference_is_uniform_for_readings_of_one_curve():
-    """Its 60 values for alike cycles: a tenth below 0.1, mean one half; none for others."""
+    """40 values for alike cycles: a tenth below 0.1, mean one half; none for others."""
 
     def chance(height, seed):
         branches, _, _ = select_branches(differing(height, seed=seed))
@@ -171,7 +171,7 @@ def test_chance_of_difference_is_uniform_for_readings_of_one_curve():
         fits = [fit_law(law, b.points(), b.direction) for b in branches]
         return chance_of_difference(branches, fits, [b.clusters for b in branches])
 
-    chances = np.array([chance(0.0, seed) for seed in range(60)])
+    chances = np.array([chance(0.0, seed) for seed in range(40)])
     assert 0.35 < chances.mean() < 0.65
     assert np.mean(chances < 0.1) < 0.25
     assert max(chance(0.05, seed) for seed in range(5)) < 1e-6

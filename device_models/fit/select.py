@@ -92,6 +92,26 @@ def _undetermined(branches: Sequence[Branch], fits: tuple[Fit, ...]) -> tuple[st
 def _akaike(
     branches: Sequence[Branch], allowed: list[Candidate], fits: dict[str, tuple[Fit, ...]]
 ) -> Choice:
+    scores = _aicc(branches, allowed, fits)
+    best = min(scores.values())
+    differences = {name: score - best for name, score in scores.items()}
+    formulas = _without_splines(allowed)
+    if formulas and min(differences[c.name] for c in formulas) <= SPLINE_AICC:
+        allowed = formulas
+    chosen = min((c.name for c in allowed), key=lambda name: differences[name])
+    near = {c.name: differences[c.name] for c in allowed}
+    factors = (
+        widening(b, {name: fits[name][i] for name in near}, near, chosen)
+        for i, b in enumerate(branches)
+    )
+    reason = _formula_reason(chosen, differences, allowed, f"{SPLINE_AICC:g}")
+    return Choice(chosen, fits[chosen], "AICc", differences, reason, tuple(factors))
+
+
+def _aicc(
+    branches: Sequence[Branch], allowed: list[Candidate], fits: dict[str, tuple[Fit, ...]]
+) -> dict[str, float]:
+    """Corrected Akaike criterion of every allowed law, summed over the branches."""
     scores = {c.name: 0.0 for c in allowed}
     for i, branch in enumerate(branches):
         n = len(branch.values)
@@ -107,19 +127,7 @@ def _akaike(
             k = candidate.n_theta + 1
             correction = 2 * k * (k + 1) / max(effective - k - 1, 0.5)
             scores[candidate.name] += effective * np.log(mean + rounding) + 2 * k + correction
-    best = min(scores.values())
-    differences = {name: score - best for name, score in scores.items()}
-    formulas = _without_splines(allowed)
-    if formulas and min(differences[c.name] for c in formulas) <= SPLINE_AICC:
-        allowed = formulas
-    chosen = min((c.name for c in allowed), key=lambda name: differences[name])
-    near = {c.name: differences[c.name] for c in allowed}
-    factors = (
-        widening(b, {name: fits[name][i] for name in near}, near, chosen)
-        for i, b in enumerate(branches)
-    )
-    reason = _formula_reason(chosen, differences, allowed, f"{SPLINE_AICC:g}")
-    return Choice(chosen, fits[chosen], "AICc", differences, reason, tuple(factors))
+    return scores
 
 
 def _without_splines(candidates: list[Candidate]) -> list[Candidate]:
