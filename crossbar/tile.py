@@ -37,6 +37,7 @@ from torch import Tensor, nn
 from crossbar.array import MemristorArray
 from crossbar.convolution import Window, convolve, convolve_back
 from crossbar.device import CardDevice
+from crossbar.finite import check_finite
 from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import RandomStream, derived_seed
 from crossbar.recipes import Minibatch, PulseUpdate, make_recipe
@@ -211,6 +212,11 @@ class MemristorTile(CustomTile):
     ) -> MemristorSimulatorTile:
         """A tile whose seed comes with the state that is loaded into it next."""
         return rpu_config.simulator_tile_class(x_size, d_size, rpu_config, 1)
+
+    def set_weights(self, weight: Tensor, *arguments: Any, **named_arguments: Any) -> None:
+        """As aihwkit's; NonFiniteError, before a scale is taken from them, for a NaN weight."""
+        check_finite("weights", torch.as_tensor(weight), "no device was programmed")
+        super().set_weights(weight, *arguments, **named_arguments)
 
     def joint_forward(self, x_input: Tensor, is_test: bool = False, ctx: Any = None) -> Tensor:
         if self.window is None:

@@ -68,12 +68,13 @@ def test_expected_pulses_are_those_of_aihwkits_update_management():
     """The learning rate times the product, until the trains are as long as they may be."""
     x = torch.tensor([[0.5, -1.0, 0.0], [2.0, 0.1, -0.2], [0.0, 0.0, 0.0]])
     d = torch.tensor([[0.1, -0.4], [3.0, 1.5], [1.0, 1.0]])
-    pulses, length = expected_pulses(x.t()[None], d.t()[None], 10.0, 31)
-    pulses, length = pulses[0].t(), length.flatten()
+    shares, pulses, length = expected_pulses(x.t()[None], d.t()[None], 10.0, 31)
+    shares, pulses, length = shares[0].t(), pulses[0].t(), length.flatten()
+    assert torch.equal(shares, x / torch.tensor([[1.0], [2.0], [1.0]]))
     assert length.tolist() == [4.0, 31.0, 0.0]
     assert torch.allclose(pulses[0], 10 * d[0])
     # 60 and 30 pulses are due at the largest input: trains of 31 clip the larger gradient.
-    assert pulses[1] * 2.0 == pytest.approx([31.0, 30.0])
+    assert pulses[1] == pytest.approx([31.0, 30.0])
     assert torch.equal(pulses[2], torch.zeros(2))
 
 

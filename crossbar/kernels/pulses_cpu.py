@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numba import njit
 from torch import Tensor
 
+from crossbar.kernels.contract import address, check_places
 from crossbar.kernels.threads import compiled
 
 if TYPE_CHECKING:
@@ -30,8 +32,19 @@ def fire(
     """Move the entries `hit` (k) of `weight` by their `pulses`, in place.
 
     `weight`, `w_min`, `w_max`, `pulses`: contiguous, of one shape; `scale` (k): see
-    `PulseResponse`.
+    `PulseResponse`. Raises RuntimeError for others, and for places outside of `weight`.
     """
+    size, nodes = weight.shape, len(response.number)
+    for name, table in response.named_buffers():
+        address(f"table {name!r}", table, nodes, 2)
+    address("weights", weight, *size)
+    address("lower ends", w_min, *size)
+    address("upper ends", w_max, *size)
+    address("pulses", pulses, *size)
+    address("devices with a pulse", hit, len(hit), dtype=torch.int64)
+    check_places("devices with a pulse", hit, weight.numel())
+    if scale is not None:
+        address("steps", scale, len(hit))
     _fire(
         *(tensor.numpy() for tensor in (response.number, response.place, response.step)),
         np.float32(response.per_log_number),
