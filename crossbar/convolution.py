@@ -102,7 +102,7 @@ class Window:
             )
         padded = self.padded_shape(shape)
         positions = self.positions(padded)
-        if 0 in shape[2:] or min(positions) < 1:
+        if (shape[0] > 0 and 0 in shape[2:]) or min(positions) < 1:
             raise RuntimeError(
                 f"images of {shape[2]} x {shape[3]} pixels, padded to {padded[2]} x {padded[3]}, "
                 f"are smaller than the kernel {self.kernel} with dilation {self.dilation}"
