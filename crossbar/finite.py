@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from torch import Tensor
 
 
@@ -14,7 +16,7 @@ def all_finite(values: Tensor) -> bool:
 
     A sum that is finite says so in one pass; one that is not may only be too large.
     """
-    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+    return isfinite(values.sum().item()) or bool(values.isfinite().all())
 
 
 def check_finite(name: str, values: Tensor, consequence: str) -> None:

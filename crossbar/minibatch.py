@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -44,7 +45,7 @@ class Minibatch:
 
     def check_finite(self) -> None:
         """Raise NonFiniteError, naming the tensor, where an input or a gradient is not finite."""
-        if (self.x.sum() + self.d.sum() * self.gain).isfinite():
+        if isfinite((self.x.sum() + self.d.sum() * self.gain).item()):
             return
         check_finite("inputs x", self.x, UNCHANGED)
         check_finite("gradients d", self.d * self.gain, UNCHANGED)

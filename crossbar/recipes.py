@@ -165,10 +165,12 @@ class StochasticPulses(Recipe):
             self._fire_chunk(x, d, pulses_per_gradient, chopper)
 
     def _fire_chunk(self, x: Tensor, d: Tensor, rate: Tensor, chopper: Tensor | None) -> None:
-        x, pulses, length = expected_pulses(x, d, rate, self.settings.desired_bl)
+        x, size, largest = shares(x)
+        pulses, length = expected_pulses(largest, d, rate, self.settings.desired_bl)
         # Sums over the columns of probabilities and of their squares, signed and unsigned.
-        size, square = x.abs(), pulses * pulses.abs() / torch.where(length > 0, length, 1)
-        net, total = _outer_sum(pulses, x), _outer_sum(pulses.abs(), size)
+        number = pulses.abs()
+        square = (pulses * number).div_(length.clamp(min=1))
+        net, total = _outer_sum(pulses, x), _outer_sum(number, size)
         net_square, total_square = (
             _outer_sum(square, x * size),
             _outer_sum(square.abs(), size.square_()),
@@ -306,24 +308,33 @@ RECIPES: dict[str, type[Recipe]] = {
 }
 
 
-def expected_pulses(
-    x: Tensor, d: Tensor, rate: float | Tensor, desired_bl: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Inputs as shares of the largest one, the pulses a full share fires, lengths of the trains.
+def shares(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs (n x in x positions) as shares of the largest of a column, their sizes, the largest.
 
-    `x` (n x in x positions), `d` (n x out x positions), `rate`: learning rate over granularity.
-    A device sees `pulses * share` coincidences of one column on average, each of the `length`
-    slots alike. aihwkit's `update_bl_management` with update management: trains just long enough
-    for the largest product of a column, up to `desired_bl`; beyond that the gradient is clipped,
-    never the input. Lengths are n x 1 x positions, 0 where there is no gradient. Shares and not
-    inputs: the product of a large and a tiny number, and its square, have to fit into float32.
+    Products of large gradients and tiny inputs, and their squares, have to fit into float32.
     """
-    x_max, d_max = x.abs().amax(1, keepdim=True), d.abs().amax(1, keepdim=True)
-    due = (rate * x_max.double() * d_max.double()).clamp_(max=torch.finfo(d.dtype).max)
-    due = due.to(d.dtype)
+    size = x.abs()
+    largest = size.amax(1, keepdim=True)
+    unit = _or_one(largest)
+    return x / unit, size.div_(unit), largest
+
+
+def expected_pulses(
+    x_max: Tensor, d: Tensor, rate: float | Tensor, desired_bl: int
+) -> tuple[Tensor, Tensor]:
+    """Gradients as the pulses that the largest input fires, and the lengths of the pulse trains.
+
+    `x_max` (n x 1 x positions), `d` (n x out x positions), `rate`: learning rate over granularity.
+    A device sees `expected_pulses * share` coincidences of one column on average, each of the
+    `length` slots alike. aihwkit's `update_bl_management` with update management: trains just
+    long enough for the largest product of a column, up to `desired_bl`; beyond that the gradient
+    is clipped, never the input. Lengths are n x 1 x positions, 0 where there is no gradient.
+    """
+    d_max = d.abs().amax(1, keepdim=True)
+    due = x_max.double().mul_(rate).mul_(d_max)  # in float64: the product of all may be anything
+    due = due.clamp_(max=torch.finfo(d.dtype).max).to(d.dtype)
     length = due.ceil().clamp_(max=desired_bl)
-    shares, pulses = x / _or_one(x_max), (d / _or_one(d_max)).mul_(due)
-    return shares, torch.clamp(pulses, -length, length), length
+    return (d / _or_one(d_max)).mul_(due).clamp_(-length, length), length
 
 
 def _or_one(largest: Tensor) -> Tensor:

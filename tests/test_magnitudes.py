@@ -13,7 +13,7 @@ from crossbar.convolution import Window, convolve, convolve_back
 from crossbar.minibatch import Minibatch
 from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import RandomStream
-from crossbar.recipes import RECIPES, PulseUpdate, expected_pulses
+from crossbar.recipes import RECIPES, PulseUpdate, expected_pulses, shares
 
 LARGEST, SPACING = torch.finfo(torch.float32).max, 2.0**-149
 magnitudes = st.floats(-149, 127).map(lambda exponent: 2.0**exponent)
@@ -141,12 +141,13 @@ def test_gradients_of_any_magnitude(kernels, scales, parts, window, io):
 def test_pulses_of_any_magnitude(x_scales, d_scales, rate):
     """Rate times the product, the largest of a column clipped at the longest train."""
     x, d = scaled((8, 6, 1), *x_scales), scaled((8, 4, 1), *d_scales, seed=1)
-    shares, pulses, length = expected_pulses(x, d, rate, 31)
+    share, size, largest = shares(x)
+    pulses, length = expected_pulses(largest, d, rate, 31)
     assert (pulses.abs() <= length).all()
-    largest = x.double().abs().amax(1, keepdim=True)
-    share = x.double() / torch.where(largest > 0, largest, 1)
-    expected = (rate * largest * d.double()).clamp(-31, 31) @ share.transpose(1, 2)
-    assert torch.allclose((pulses @ shares.transpose(1, 2)).double(), expected, 1e-5, 3 * SPACING)
+    assert torch.equal(size, share.abs())
+    exact = x.double() / torch.where(largest > 0, largest.double(), 1)
+    expected = (rate * largest.double() * d.double()).clamp(-31, 31) @ exact.transpose(1, 2)
+    assert torch.allclose((pulses @ share.transpose(1, 2)).double(), expected, 1e-5, 3 * SPACING)
 
 
 @pytest.mark.parametrize("scales", [(1e-37, 1e-38), (1e37, 1e37), (1e37, 1e-37), (1e-10, 1e-12)])

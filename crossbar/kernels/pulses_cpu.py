@@ -13,7 +13,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from crossbar.kernels.contract import address, check_places
+from crossbar.kernels.contract import address, check_shape
 from crossbar.kernels.threads import compiled
 
 if TYPE_CHECKING:
@@ -34,27 +34,34 @@ def fire(
     `weight`, `w_min`, `w_max`, `pulses`: contiguous, of one shape; `scale` (k): see
     `PulseResponse`. Raises RuntimeError for others, and for places outside of `weight`.
     """
-    size, nodes = weight.shape, len(response.number)
-    for name, table in response.named_buffers():
-        address(f"table {name!r}", table, nodes, 2)
+    size, tables = weight.shape, (response.number, response.place, response.step)
+    for table in tables:
+        check_shape("tables", table, len(response.number), 2)
+    check_shape("lower ends", w_min, *size)
+    check_shape("upper ends", w_max, *size)
     address("weights", weight, *size)
-    address("lower ends", w_min, *size)
-    address("upper ends", w_max, *size)
     address("pulses", pulses, *size)
     address("devices with a pulse", hit, len(hit), dtype=torch.int64)
-    check_places("devices with a pulse", hit, weight.numel())
     if scale is not None:
         address("steps", scale, len(hit))
-    _fire(
-        *(tensor.numpy() for tensor in (response.number, response.place, response.step)),
+    fired = _fire(
+        *(table.numpy() for table in tables),
         np.float32(response.per_log_number),
         *(tensor.view(-1).numpy() for tensor in (weight, w_min, w_max, pulses, hit)),
         (hit.new_empty(0, dtype=weight.dtype) if scale is None else scale).numpy(),
     )
+    if not fired:
+        raise RuntimeError(
+            f"devices with a pulse must lie from 0 to {weight.numel() - 1}, "
+            f"got {hit.min()} to {hit.max()}"
+        )
 
 
 @compiled(njit)
 def _fire(number, place, step, per_log_number, weight, w_min, w_max, pulses, hit, scale):
+    for i in range(hit.size):
+        if hit[i] < 0 or hit[i] >= weight.size:
+            return False
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
     nodes = number.shape[0] // 2
     for i in range(hit.size):
@@ -74,6 +81,7 @@ def _fire(number, place, step, per_log_number, weight, w_min, w_max, pulses, hit
         state += sign * way
         state = zero if state < zero else state
         weight[h] = low + width * (one if state > one else state)
+    return True
 
 
 @compiled(njit)
