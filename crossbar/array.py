@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from crossbar.device import CardDevice
 from crossbar.dynamics import PulseResponse
-from crossbar.finite import check_finite
+from crossbar.finite import check_finite, check_state
 from crossbar.kernels import has_cpu_kernels
 from crossbar.kernels.contract import check_shape, plain
 from crossbar.random import RandomStream
@@ -122,8 +122,7 @@ class MemristorArray(nn.Module):
 
         Raises NonFiniteError, and changes nothing, where an entry is not finite.
         """
-        for name in ("weight", "persistent"):
-            check_finite(f"stored {name}", state[name], "no device was restored")
+        check_state(state)
         self.weight.copy_(state["weight"])
         self.persistent.copy_(state["persistent"])
 

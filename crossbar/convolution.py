@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ class Window:
     def __post_init__(self) -> None:
         for name, pair in vars(self).items():
             least = 0 if name == "padding" else 1
-            whole = len(pair) == 2 and all(isinstance(size, int) for size in pair)
+            whole = len(pair) == 2 and all(isinstance(size, Integral) for size in pair)
             if not whole or min(pair) < least:
                 raise ValueError(f"{name} must be two whole numbers from {least}, got {pair!r}")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
+from typing import Any
 
 from torch import Tensor
 
@@ -26,3 +28,12 @@ def check_finite(name: str, values: Tensor, consequence: str) -> None:
         raise NonFiniteError(
             f"{name}: {count} of {values.numel()} entries are not finite; {consequence}"
         )
+
+
+def check_state(state: Mapping[str, Any]) -> None:
+    """Raise NonFiniteError, naming it, where a tensor of `state`, nested or not, is not finite."""
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            check_state(value)
+        elif isinstance(value, Tensor):
+            check_finite(f"stored {name}", value, "no device was restored")

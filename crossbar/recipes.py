@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from crossbar.array import MemristorArray
 from crossbar.choices import check_choice
-from crossbar.finite import check_finite
+from crossbar.finite import check_state
 from crossbar.minibatch import UNCHANGED, Minibatch
 from crossbar.periphery import Converters, crossbar_product
 
@@ -125,8 +125,11 @@ class Recipe(nn.Module):
         return {"array": self.array.state(), "memory": self.memory.clone()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken; NonFiniteError where an entry is not finite."""
-        check_finite("stored accumulators", state["memory"], "no device was restored")
+        """Go on where `state` was taken.
+
+        Raises NonFiniteError, and changes nothing, where an entry is not finite.
+        """
+        check_state(state)
         self.array.restore(state["array"])
         self.memory.copy_(state["memory"])
 

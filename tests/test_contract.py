@@ -183,6 +183,12 @@ def polynomial(step: str, x: Tensor, basis: Tensor, other: Tensor) -> None:
             "weights must have the shape (3, 6), got (3, 12)",
         ),
         (
+            lambda: reads_cpu.read_vectors(
+                torch.ones(2**19 + 1, 1), torch.ones(1, 1), CONVERTERS, STREAM
+            ),
+            "lines must have up to 524288 entries, got 524289",
+        ),
+        (
             lambda: reads_cpu.read_patches_back(
                 KERNEL, torch.ones(1, 3, 4, 4), (1, 2, 6, 6), WINDOW, CONVERTERS, STREAM, 1.0
             ),

@@ -148,13 +148,16 @@ def test_weights_that_are_not_finite_are_not_programmed(value):
     assert all(torch.equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True))
 
 
-@pytest.mark.parametrize("path", ["array.weight", "array.persistent", "memory"])
+@pytest.mark.parametrize(
+    "path", ["array.weight", "array.persistent", "memory", "fast.weight", "chopper", "magnitude"]
+)
 def test_a_stored_state_that_is_not_finite_is_not_restored(path):
-    recipe = recipe_on("mixed_precision")
+    recipe = recipe_on("tiki_taka_v2")
     before, state = remembered(recipe), recipe.state()
     *folders, name = path.split(".")
-    (state[folders[0]] if folders else state)[name][0, 0] = NAN
-    with pytest.raises(NonFiniteError, match="1 of 90 entries are not finite; no device"):
+    (state[folders[0]] if folders else state)[name].view(-1)[0] = NAN
+    message = rf"stored {name}: 1 of \d+ entries are not finite; no device was restored"
+    with pytest.raises(NonFiniteError, match=message):
         recipe.restore(state)
     assert all(torch.equal(a, b) for a, b in zip(before, remembered(recipe), strict=True))
 

@@ -18,6 +18,7 @@ from numba import carray, cfunc, njit
 from torch import Tensor
 from torch.nn.functional import pad
 
+from crossbar.kernels import LONGEST_LINE
 from crossbar.kernels.contract import address, check_shape, plain
 from crossbar.kernels.threads import PART, compiled, nearest, run_on_threads, take
 from crossbar.random import RandomStream
@@ -59,6 +60,7 @@ def read_vectors(
         address("vectors", vectors, number, in_size),
         address("outputs", out, number, out_size),
     )
+    _check_line(out_size)
     sizes = (number, in_size, out_size)
     _read(_vectors_part, -(-number // VECTORS), sizes, converters, stream, addresses)
     return out
@@ -85,6 +87,7 @@ def read_patches(
         address("images", padded, *padded.shape),
         address("outputs", out, *out.shape),
     )
+    _check_line(padded.shape[2] * padded.shape[3])
     sizes = (*padded.shape, *window.sizes, *out.shape[1:])
     _read(_patches_part, len(padded), sizes, converters, stream, addresses, gain)
     return out
@@ -110,6 +113,7 @@ def read_patches_back(
         address("gradients", gradients, *out_shape),
         address("images", padded, *padded_shape),
     )
+    _check_line(padded_shape[2] * padded_shape[3])
     sizes = (*padded_shape, *window.sizes, *out_shape[1:])
     _read(_patches_back_part, len(padded), sizes, converters, stream, addresses, gain)
     return padded
@@ -131,6 +135,12 @@ def _read(
     sizes = (place, len(numbers), *switches, *sizes)
     listed = address("random numbers", numbers, len(numbers))
     run_on_threads(part(), units, sizes, constants.ctypes.data, listed, *addresses)
+
+
+def _check_line(length: int) -> None:
+    """RuntimeError for more outputs or pixels in a line than the list of numbers has noise for."""
+    if length > LONGEST_LINE:
+        raise RuntimeError(f"lines must have up to {LONGEST_LINE} entries, got {length}")
 
 
 def _constants(converters: Converters, gain: float) -> Any:
