@@ -9,7 +9,9 @@ from torch import Generator, Tensor, nn
 
 from crossbar.device import CardDevice
 from crossbar.dynamics import PulseResponse
+from crossbar.finite import check_finite, check_state
 from crossbar.kernels import has_cpu_kernels
+from crossbar.kernels.contract import check_shape, plain
 from crossbar.random import RandomStream
 from device_models import load_card
 
@@ -70,7 +72,11 @@ class MemristorArray(nn.Module):
 
     @torch.no_grad()
     def program(self, weight: Tensor) -> None:
-        """Set every device to `weight` (out x in), clipped to its range, with fresh write noise."""
+        """Set every device to `weight` (out x in), clipped to its range, with fresh write noise.
+
+        Raises NonFiniteError, and sets none, where an entry is not finite.
+        """
+        check_finite("weights", weight, "no device was programmed")
         self.persistent.copy_(weight).clamp_(self.w_min, self.w_max)
         if self._persistent is not None:
             self.weight.copy_(self._with_write_noise(self.persistent))
@@ -80,9 +86,11 @@ class MemristorArray(nn.Module):
         """Fire whole numbers of `pulses` (out x in) at the devices, LTP > 0 and LTD < 0.
 
         The relative steps of k pulses have the mean 1 and the std `dw_min_std` / sqrt(k).
+        Raises RuntimeError for pulses of another shape.
         """
+        check_shape("pulses", pulses, *self.weight.shape)
         if has_cpu_kernels(self.weight, pulses):
-            self._fire_on_cpu(pulses.contiguous())
+            self._fire_on_cpu(plain(pulses))
             return
         pulses = pulses.flatten()
         low, scale = self.w_min.view(-1), self._scale(pulses, None)
@@ -95,7 +103,7 @@ class MemristorArray(nn.Module):
             _put(self._with_write_noise(moved), self.weight, pulses)
 
     def _fire_on_cpu(self, pulses: Tensor) -> None:
-        """The same for the devices with a pulse alone; a GPU would wait for their number."""
+        """CPU only: fires just the devices with a pulse; a GPU would wait for their number."""
         from crossbar.kernels.pulses_cpu import fire
 
         hit = pulses.view(-1).nonzero().squeeze(1)
@@ -110,7 +118,11 @@ class MemristorArray(nn.Module):
         return {"weight": self.weight.clone(), "persistent": self.persistent.clone()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken."""
+        """Go on where `state` was taken.
+
+        Raises NonFiniteError, and changes nothing, where an entry is not finite.
+        """
+        check_state(state)
         self.weight.copy_(state["weight"])
         self.persistent.copy_(state["persistent"])
 

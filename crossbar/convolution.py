@@ -8,7 +8,9 @@ CPU not even then (`crossbar.kernels.reads_cpu`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -16,8 +18,11 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from crossbar.kernels import has_cpu_kernels
-from crossbar.periphery import Converters
+from crossbar.kernels.contract import check_shape
+from crossbar.periphery import Converters, check_kind
 from crossbar.random import RandomStream
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,13 @@ class Window:
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+
+    def __post_init__(self) -> None:
+        for name, pair in vars(self).items():
+            least = 0 if name == "padding" else 1
+            whole = len(pair) == 2 and all(isinstance(size, Integral) for size in pair)
+            if not whole or min(pair) < least:
+                raise ValueError(f"{name} must be two whole numbers from {least}, got {pair!r}")
 
     def padded(self, images: Tensor) -> Tensor:
         """Images with the zeros around them that the window reads, contiguous."""
@@ -72,11 +84,42 @@ class Window:
         """Rows and columns of kernel, stride and dilation."""
         return (*self.kernel, *self.stride, *self.dilation)
 
-    def positions(self, padded_shape: tuple[int, ...]) -> tuple[int, int]:
+    def entries(self, channels: int) -> int:
+        """Entries of a kernel, inputs of a patch."""
+        return channels * self.kernel[0] * self.kernel[1]
+
+    def output_shape(self, weight_shape: Sequence[int], images_shape: Sequence[int]) -> Shape:
+        """Shape of the output images of a crossbar (out x in) for images of `images_shape`.
+
+        Raises RuntimeError, as `nn.Conv2d` does, for images that are not n x channels x rows x
+        columns with the channels of the crossbar, and for those smaller than the window.
+        """
+        shape, (out_size, in_size) = tuple(images_shape), weight_shape
+        if len(shape) != 4 or in_size != self.entries(shape[1]):
+            raise RuntimeError(
+                f"images of the shape {shape} do not fit a crossbar of {out_size} x {in_size} "
+                f"with the kernel {self.kernel}: it reads n x {in_size // self.entries(1)} x "
+                "rows x columns"
+            )
+        padded = self.padded_shape(shape)
+        positions = self.positions(padded)
+        if (shape[0] > 0 and 0 in shape[2:]) or min(positions) < 1:
+            raise RuntimeError(
+                f"images of {shape[2]} x {shape[3]} pixels, padded to {padded[2]} x {padded[3]}, "
+                f"are smaller than the kernel {self.kernel} with dilation {self.dilation}"
+            )
+        return shape[0], out_size, *positions
+
+    def padded_shape(self, images_shape: Sequence[int]) -> Shape:
+        """Shape of images with the zeros around them that the window reads."""
+        (height, width), (rows, columns) = images_shape[2:], self.padding
+        return *images_shape[:2], height + 2 * rows, width + 2 * columns
+
+    def positions(self, padded_shape: Shape) -> tuple[int, int]:
         """Places of the window along the rows and columns of padded images."""
         return self._positions(padded_shape, 0), self._positions(padded_shape, 1)
 
-    def _positions(self, padded_shape: tuple[int, ...], axis: int) -> int:
+    def _positions(self, padded_shape: Shape, axis: int) -> int:
         reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1
         return (padded_shape[2 + axis] - reach) // self.stride[axis] + 1
 
@@ -91,8 +134,11 @@ def convolve(
 ) -> Tensor:
     """Output images of a crossbar with `weight` (out x channels*kernel), as `crossbar_product`.
 
-    `gain` (one element): digital factor on the output.
+    `gain` (one element): digital factor on the output. Raises RuntimeError, as `nn.Conv2d` does,
+    for images that do not fit (see `Window.output_shape`) or have another dtype or device.
     """
+    check_kind(weight, images)
+    out_shape = window.output_shape(weight.shape, images.shape)
     if converters.perfect:
         kernels = (weight * gain).view(len(weight), -1, *window.kernel)
         return functional.conv2d(
@@ -104,10 +150,9 @@ def convolve(
 
         return read_patches(weight, padded, window, converters, stream, gain.item())
     into, out_of = converters.scale(window.largest(padded.abs().amax(1, keepdim=True)))
-    levels = converters.dac_(window.patches(padded) * into[:, :, None, None])
+    levels = converters.dac(window.patches(padded), into[:, :, None, None])
     output = torch.matmul(weight * converters.gain, levels.flatten(4).flatten(1, 3))
-    output = output.view(len(images), len(weight), *into.shape[2:])
-    return converters.adc_(output, stream) * (out_of * gain)
+    return converters.adc_(output.view(out_shape), stream).mul_(out_of * gain)
 
 
 def convolve_back(
@@ -121,15 +166,18 @@ def convolve_back(
 ) -> Tensor:
     """Gradients at the input images for gradients at the output images (n x out x h x w).
 
-    `gain`: the factor of the forward pass.
+    `gain`: the factor of the forward pass. Raises RuntimeError for gradients that are not those
+    of its output.
     """
+    check_kind(weight, gradients)
+    check_shape("gradients", gradients, *window.output_shape(weight.shape, images_shape))
     if converters.perfect:
         kernels = (weight * gain).view(len(weight), -1, *window.kernel)
         return conv2d_input(
             images_shape, kernels, gradients, window.stride, window.padding, window.dilation
         )
     (height, width), (rows, columns) = images_shape[2:], window.padding
-    padded_shape = (*images_shape[:2], height + 2 * rows, width + 2 * columns)
+    padded_shape = window.padded_shape(images_shape)
     if has_cpu_kernels(weight, gradients, line=padded_shape[2] * padded_shape[3]):
         from crossbar.kernels.reads_cpu import read_patches_back
 
@@ -137,7 +185,7 @@ def convolve_back(
         padded = read_patches_back(weight, gradients, padded_shape, *settings)
     else:
         into, out_of = converters.scale(gradients.abs().amax(1, keepdim=True))
-        levels = converters.dac_(gradients * into).flatten(2)
+        levels = converters.dac(gradients, into).flatten(2)
         output = torch.matmul((weight * converters.gain).t(), levels)
         padded = gradients.new_zeros(padded_shape)
         _add_patches_(window.patches(padded), converters.adc_(output, stream), out_of * gain)

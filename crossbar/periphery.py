@@ -64,20 +64,22 @@ class Converters:
     def scale(self, peak: Tensor) -> tuple[Tensor, Tensor]:
         """Factors into DAC levels and out of ADC levels for vectors with largest entry `peak`.
 
-        A vector of zeros is not read: its output is 0, without noise, as in aihwkit's C++ tiles.
+        In float64: the smallest numbers of float32 have no reciprocal there. A vector of zeros
+        is not read: its output is 0, without noise, as in aihwkit's C++ tiles.
         """
-        if not self.managed:
-            peak = torch.ones_like(peak)
+        peak = peak.double() if self.managed else torch.ones_like(peak, dtype=torch.float64)
         safe = peak.masked_fill(peak == 0, 1.0)
         return 1 / (self.dac_unit * safe), self.adc_unit * peak
 
-    def dac_(self, values: Tensor) -> Tensor:
-        """Round `values`, in DAC levels, in place and clip them at the input's bound."""
+    def dac(self, values: Tensor, into: Tensor) -> Tensor:
+        """DAC levels of `values`: times `into`, rounded and clipped at the input's bound."""
+        empty = torch.empty(values.shape, dtype=values.dtype, device=values.device)
+        levels = torch.mul(values, into, out=empty)
         if self.rounds_input:
-            values.round_()
+            levels.round_()
         if self.clips_input:
-            values.clamp_(-self.input_bound, self.input_bound)
-        return values
+            levels.clamp_(-self.input_bound, self.input_bound)
+        return levels
 
     def adc_(self, values: Tensor, stream: RandomStream) -> Tensor:
         """Add the output noise to `values`, in ADC levels, round and clip them, in place."""
@@ -98,8 +100,15 @@ def crossbar_product(
     Each vector is scaled by its largest entry, rounded to the levels of the DAC, multiplied,
     given the output noise, rounded to the levels of the ADC, clipped at its bound and scaled
     back: aihwkit's AnalogMVM of the same settings. An unfolded convolution brings its patches as
-    columns (n x positions in memory), and they stay columns.
+    columns (n x positions in memory), and they stay columns. Raises RuntimeError, as `nn.Linear`
+    does, for vectors of another length, dtype or device.
     """
+    check_kind(weight, vectors)
+    if vectors.dim() == 0 or vectors.shape[-1] != weight.shape[1]:
+        raise RuntimeError(
+            f"vectors of the shape {tuple(vectors.shape)} do not fit a crossbar of "
+            f"{len(weight)} x {weight.shape[1]}: the last dimension must be {weight.shape[1]}"
+        )
     if has_cpu_kernels(weight, vectors, line=len(weight)) and not converters.perfect:
         from crossbar.kernels.reads_cpu import read_vectors
 
@@ -121,8 +130,17 @@ def _product(
     if converters.perfect:
         return multiply(weight, vectors)
     into, out_of = converters.scale(vectors.abs().amax(along, keepdim=True))
-    output = multiply(weight * converters.gain, converters.dac_(vectors * into))
+    output = multiply(weight * converters.gain, converters.dac(vectors, into))
     return converters.adc_(output, stream).mul_(out_of)
+
+
+def check_kind(weight: Tensor, values: Tensor) -> None:
+    """Raise RuntimeError, naming both, where dtype or device of `values` is not the weights'."""
+    if values.dtype != weight.dtype or values.device != weight.device:
+        raise RuntimeError(
+            f"a crossbar of {weight.dtype} on {weight.device} does not read "
+            f"{values.dtype} on {values.device}"
+        )
 
 
 def _check(io: IOParameters) -> None:

@@ -91,4 +91,5 @@ def derived_seed(*key: int) -> int:
 
 @cache
 def _gaussian_list() -> Tensor:
-    return torch.randn(LIST_SIZE, generator=Generator().manual_seed(0))
+    generator = Generator().manual_seed(0)
+    return torch.randn(LIST_SIZE, generator=generator, dtype=torch.float32)

@@ -6,7 +6,7 @@ Every recipe lowers the weights by the learning rate times the gradient d^T x on
 # No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,17 @@ from torch import Tensor, nn
 
 from crossbar.array import MemristorArray
 from crossbar.choices import check_choice
-from crossbar.convolution import Window, unfold, weight_gradient
+from crossbar.finite import check_state
+from crossbar.minibatch import UNCHANGED, Minibatch
 from crossbar.periphery import Converters, crossbar_product
 
 MakeArray = Callable[[int], MemristorArray]
 
 MEMORY = 0.99
 """Share of the running mean of gradients that stays from minibatch to minibatch."""
+
+HIGHEST_RATE = 1e30
+"""Learning rates beyond it are refused: float32 could not hold what they add up to."""
 
 
 @dataclass
@@ -86,46 +90,6 @@ class PulseUpdate(_PrintableMixin):
                 raise ValueError(f"{name} must lie from 0 to below 1, got {value!r}")
 
 
-@dataclass(frozen=True)
-class Minibatch:
-    """Inputs x (... x in) and gradients d at the outputs (... x out) of all images.
-
-    With a `window` both are images (n x channels x rows x columns) of a convolution, and the
-    gradients are `gain` times d.
-    """
-
-    x: Tensor
-    d: Tensor
-    window: Window | None = None
-    gain: Tensor | float = 1.0
-
-    def gradient(self) -> Tensor:
-        """d^T x summed over images and positions, out x in."""
-        if self.window:
-            return weight_gradient(self.x, self.d, self.window).mul_(self.gain)
-        if self.x.dim() == 3:
-            return torch.bmm(self.d.transpose(1, 2), self.x).sum(0)
-        return _rows(self.d).t() @ _rows(self.x)
-
-    def magnitude(self) -> Tensor:
-        """Mean over all devices of |d| |x|, summed over images and positions."""
-        if self.window:
-            x = unfold(self.x.abs().mean(1, keepdim=True), self.window).mean(1)
-            return (self.d.abs().mean(1).flatten(1) * x).sum() * self.gain
-        return (self.d.abs().mean(-1) * self.x.abs().mean(-1)).sum()
-
-    def chunks(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and gradients as columns, (n x in x positions) and (n x out x positions).
-
-        In up to `number` parts, with the images in their order.
-        """
-        for x, d in zip(self.x.chunk(number), self.d.chunk(number), strict=True):
-            if self.window:
-                yield unfold(x, self.window), d.flatten(2) * self.gain
-            else:
-                yield _rows(x).t()[None], _rows(d).t()[None]
-
-
 class Recipe(nn.Module):
     """Base: an array and the digital memory a recipe keeps beside it (`memory`, out x in).
 
@@ -141,7 +105,16 @@ class Recipe(nn.Module):
         self.register_buffer("memory", torch.zeros_like(self.array.weight), persistent=False)
 
     def update(self, batch: Minibatch, rate: float) -> None:
-        """Fire the pulses of one minibatch at learning rate `rate`."""
+        """Fire the pulses of one minibatch at learning rate `rate`.
+
+        Refuses, before anything has changed, a minibatch that does not fit (RuntimeError), a
+        rate that is negative or not finite (ValueError), and inputs or gradients that are not
+        finite, or whose products are not (NonFiniteError).
+        """
+        batch.check_fits(self.memory)
+        self._learn(batch, _checked_rate(rate))
+
+    def _learn(self, batch: Minibatch, rate: float) -> None:
         raise NotImplementedError
 
     def reset(self) -> None:
@@ -152,6 +125,11 @@ class Recipe(nn.Module):
         return {"array": self.array.state(), "memory": self.memory.clone()}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken.
+
+        Raises NonFiniteError, and changes nothing, where an entry is not finite.
+        """
+        check_state(state)
         self.array.restore(state["array"])
         self.memory.copy_(state["memory"])
 
@@ -162,10 +140,11 @@ class MixedPrecision(Recipe):
     Nandakumar et al., Front. Neurosci. 14, 406 (2020); aihwkit's MixedPrecisionCompound.
     """
 
-    def update(self, batch: Minibatch, rate: float) -> None:
-        self.memory.add_(batch.gradient(), alpha=rate)
-        pulses = (self.memory / self.granularity).trunc_()
-        self.memory.sub_(pulses, alpha=self.granularity)
+    def _learn(self, batch: Minibatch, rate: float) -> None:
+        total = torch.add(self.memory, batch.gradient(), alpha=rate)
+        pulses = (total / self.granularity).trunc_()
+        batch.check_pulses(pulses)
+        torch.sub(total, pulses, alpha=self.granularity, out=self.memory)
         self.array.fire(-pulses)
 
 
@@ -178,21 +157,23 @@ class StochasticPulses(Recipe):
     of LTD pulses, in random order.
     """
 
-    def update(self, batch: Minibatch, rate: float) -> None:
+    def _learn(self, batch: Minibatch, rate: float) -> None:
+        batch.check_finite()
         self.fire(batch, rate)
 
     def fire(self, batch: Minibatch, rate: float | Tensor, chopper: Tensor | None = None) -> None:
-        """Fire the trains of a minibatch; `chopper` (in) holds a sign for each input line."""
+        """Fire the trains of a finite minibatch; `chopper` (in): a sign for each input line."""
+        pulses_per_gradient = torch.as_tensor(batch.gain).double() * (rate / self.granularity)
         for x, d in batch.chunks(self.settings.chunks):
-            self._fire_chunk(x, d, rate, chopper)
+            self._fire_chunk(x, d, pulses_per_gradient, chopper)
 
-    def _fire_chunk(
-        self, x: Tensor, d: Tensor, rate: float | Tensor, chopper: Tensor | None
-    ) -> None:
-        pulses, length = expected_pulses(x, d, rate / self.granularity, self.settings.desired_bl)
+    def _fire_chunk(self, x: Tensor, d: Tensor, rate: Tensor, chopper: Tensor | None) -> None:
+        x, size, largest = shares(x)
+        pulses, length = expected_pulses(largest, d, rate, self.settings.desired_bl)
         # Sums over the columns of probabilities and of their squares, signed and unsigned.
-        size, square = x.abs(), pulses * pulses.abs() / torch.where(length > 0, length, 1)
-        net, total = _outer_sum(pulses, x), _outer_sum(pulses.abs(), size)
+        number = pulses.abs()
+        square = (pulses * number).div_(length.clamp(min=1))
+        net, total = _outer_sum(pulses, x), _outer_sum(number, size)
         net_square, total_square = (
             _outer_sum(square, x * size),
             _outer_sum(square.abs(), size.square_()),
@@ -220,9 +201,11 @@ class StochasticPulses(Recipe):
 class MomentumPulses(Recipe):
     """Analog SGD with digital momentum: the gradient sum decays in digital, pulses are drawn."""
 
-    def update(self, batch: Minibatch, rate: float) -> None:
-        self.memory.mul_(self.settings.momentum).add_(batch.gradient())
-        pulses = self.memory * (rate / self.granularity)
+    def _learn(self, batch: Minibatch, rate: float) -> None:
+        total = torch.add(batch.gradient(), self.memory, alpha=self.settings.momentum)
+        pulses = total * (rate / self.granularity)
+        batch.check_pulses(pulses)
+        self.memory.copy_(total)
         self.array.fire(-(pulses + self.array.stream.uniform(pulses)).floor_())
 
 
@@ -243,15 +226,18 @@ class TikiTaka(Recipe):
         super().__init__(make_array, settings, converters)
         self.fast = StochasticPulses(lambda _: make_array(1), settings, converters)
         self.register_buffer("chopper", torch.ones(self.memory.shape[1]), persistent=False)
-        self.register_buffer("magnitude", torch.zeros(()), persistent=False)
+        nothing = torch.zeros((), dtype=torch.float64)
+        self.register_buffer("magnitude", nothing, persistent=False)
         self.minibatch = 0
 
-    def update(self, batch: Minibatch, rate: float) -> None:
+    def _learn(self, batch: Minibatch, rate: float) -> None:
+        transfer_rate = _checked_rate(rate * self.settings.transfer_lr)
+        batch.check_finite()
         self.fast.fire(batch, self._fast_rate(batch), self.chopper)
         self.minibatch += 1
         if self.minibatch % self.settings.transfer_every == 0:
             columns = self._due_columns()
-            self._transfer(columns, rate * self.settings.transfer_lr)
+            self._transfer(columns, transfer_rate)
             self._chop(columns)
 
     def _fast_rate(self, batch: Minibatch) -> float | Tensor:
@@ -265,7 +251,7 @@ class TikiTaka(Recipe):
         now = batch.magnitude()
         mean = torch.where(self.magnitude > 0, now.lerp(self.magnitude, MEMORY), now)
         self.magnitude.copy_(mean)
-        return self.settings.fast_pulses * self.granularity / mean.clamp(min=1e-30)
+        return self.settings.fast_pulses * self.granularity / mean.clamp(min=1e-200)
 
     def _due_columns(self) -> Tensor:
         """Numbers of the columns of this transfer, which follow those of the last one."""
@@ -325,31 +311,51 @@ RECIPES: dict[str, type[Recipe]] = {
 }
 
 
-def expected_pulses(
-    x: Tensor, d: Tensor, rate: float | Tensor, desired_bl: int
-) -> tuple[Tensor, Tensor]:
-    """Gradients as the pulses they fire per unit of input, and the lengths of the pulse trains.
+def shares(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Inputs (n x in x positions) as shares of the largest of a column, their sizes, the largest.
 
-    `x` (n x in x positions), `d` (n x out x positions), `rate`: learning rate over granularity.
-    A device sees `expected_pulses * x` coincidences of one column on average, each of the
+    Products of large gradients and tiny inputs, and their squares, have to fit into float32.
+    """
+    size = x.abs()
+    largest = size.amax(1, keepdim=True)
+    unit = _or_one(largest)
+    return x / unit, size.div_(unit), largest
+
+
+def expected_pulses(
+    x_max: Tensor, d: Tensor, rate: float | Tensor, desired_bl: int
+) -> tuple[Tensor, Tensor]:
+    """Gradients as the pulses that the largest input fires, and the lengths of the pulse trains.
+
+    `x_max` (n x 1 x positions), `d` (n x out x positions), `rate`: learning rate over granularity.
+    A device sees `expected_pulses * share` coincidences of one column on average, each of the
     `length` slots alike. aihwkit's `update_bl_management` with update management: trains just
     long enough for the largest product of a column, up to `desired_bl`; beyond that the gradient
     is clipped, never the input. Lengths are n x 1 x positions, 0 where there is no gradient.
     """
-    x_max, d_max = x.abs().amax(1, keepdim=True), d.abs().amax(1, keepdim=True)
-    due = rate * x_max * d_max
+    d_max = d.abs().amax(1, keepdim=True)
+    due = x_max.double().mul_(rate).mul_(d_max)  # in float64: the product of all may be anything
+    due = due.clamp_(max=torch.finfo(d.dtype).max).to(d.dtype)
     length = due.ceil().clamp_(max=desired_bl)
-    most = length / torch.where(x_max > 0, x_max, 1)
-    return torch.clamp(rate * d, -most, most), length
+    return (d / _or_one(d_max)).mul_(due).clamp_(-length, length), length
+
+
+def _or_one(largest: Tensor) -> Tensor:
+    return largest.masked_fill(largest == 0, 1)
+
+
+def _checked_rate(rate: float) -> float:
+    """`rate`; ValueError for one that no minibatch can be learned at."""
+    if not 0 <= rate <= HIGHEST_RATE:
+        raise ValueError(
+            f"the learning rate must lie from 0 to {HIGHEST_RATE:g}, got {rate}; {UNCHANGED}"
+        )
+    return float(rate)
 
 
 def _outer_sum(d: Tensor, x: Tensor) -> Tensor:
     """Sum of d x^T over images and positions, out x in."""
     return torch.bmm(d, x.transpose(1, 2)).sum(0)
-
-
-def _rows(values: Tensor) -> Tensor:
-    return values.reshape(-1, values.shape[-1])
 
 
 def make_recipe(make_array: MakeArray, settings: PulseUpdate, converters: Converters) -> Recipe:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from crossbar.array import MemristorArray
 from crossbar.convolution import Window, convolve, convolve_back
+from crossbar.minibatch import Minibatch
 from crossbar.periphery import Converters, crossbar_product
 from crossbar.random import RandomStream, derived_seed
-from crossbar.recipes import Minibatch, make_recipe
+from crossbar.recipes import make_recipe
 
 if TYPE_CHECKING:
     from crossbar.tile import MemristorRPUConfig

@@ -41,6 +41,7 @@ from torch import Tensor, nn
 from crossbar.context import KeepsContext
 from crossbar.convolution import Window
 from crossbar.device import CardDevice, scaled_mapping, weight_span
+from crossbar.finite import check_finite
 from crossbar.layers import CrossbarConvolution, turns_back
 from crossbar.periphery import periphery
 from crossbar.recipes import PulseUpdate
@@ -73,6 +74,11 @@ class MemristorTile(KeepsContext, CustomTile):
     ) -> MemristorSimulatorTile:
         """A tile whose seed comes with the state that is loaded into it next."""
         return rpu_config.simulator_tile_class(x_size, d_size, rpu_config, 1)
+
+    def set_weights(self, weight: Tensor, *arguments: Any, **named_arguments: Any) -> None:
+        """As aihwkit's; NonFiniteError, before a scale is taken from them, for a NaN weight."""
+        check_finite("weights", torch.as_tensor(weight), "no device was programmed")
+        super().set_weights(weight, *arguments, **named_arguments)
 
     def joint_forward(self, x_input: Tensor, is_test: bool = False, ctx: Any = None) -> Tensor:
         if not self._are_images(x_input):

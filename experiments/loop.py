@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from crossbar.checkpoint import plain_state
 from crossbar.choices import check_choice
+from crossbar.finite import all_finite
 from experiments.data import ImageSet, normalise
 
 CHECK_EVERY = 25
@@ -178,8 +179,8 @@ def _tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:
-    wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
-    if wrong:
+    if not all_finite(tensor):
+        wrong = tensor.numel() - int(torch.isfinite(tensor).sum())
         raise DivergedError(f"{wrong} of {tensor.numel()} numbers of {name} are not finite")
 
 

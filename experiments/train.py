@@ -24,6 +24,7 @@ except ImportError as wrong_install:
 
 from crossbar.checkpoint import load_plain_state, plain_state
 from crossbar.conversion import count_crossbar_weights
+from crossbar.finite import NonFiniteError
 from crossbar.models import build_model
 from crossbar.periphery import periphery
 from device_models import DeviceCard, load_card
@@ -94,7 +95,7 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
         except KeyboardInterrupt:
             result["status"] = "interrupted"
             raise
-        except DivergedError as error:
+        except (DivergedError, NonFiniteError) as error:
             result["status"] = "diverged"
             raise DivergedError(
                 f"epoch {len(history) + 1}: {error}; {run.last.name} keeps the {len(history)} "

@@ -11,9 +11,10 @@ from sequential import SequentialArray
 from crossbar import pulsed_device
 from crossbar.array import MemristorArray
 from crossbar.convolution import Window
+from crossbar.minibatch import Minibatch
 from crossbar.periphery import Converters, periphery
 from crossbar.random import RandomStream
-from crossbar.recipes import Minibatch, PulseUpdate, Recipe, expected_pulses, make_recipe
+from crossbar.recipes import PulseUpdate, Recipe, expected_pulses, make_recipe, shares
 
 SIZE = (12, 20)
 
@@ -68,12 +69,16 @@ def test_expected_pulses_are_those_of_aihwkits_update_management():
     """The learning rate times the product, until the trains are as long as they may be."""
     x = torch.tensor([[0.5, -1.0, 0.0], [2.0, 0.1, -0.2], [0.0, 0.0, 0.0]])
     d = torch.tensor([[0.1, -0.4], [3.0, 1.5], [1.0, 1.0]])
-    pulses, length = expected_pulses(x.t()[None], d.t()[None], 10.0, 31)
+    share, size, largest = shares(x.t()[None])
+    assert largest.flatten().tolist() == [1.0, 2.0, 0.0]
+    assert torch.equal(share[0].t(), x / torch.tensor([[1.0], [2.0], [1.0]]))
+    assert torch.equal(size, share.abs())
+    pulses, length = expected_pulses(largest, d.t()[None], 10.0, 31)
     pulses, length = pulses[0].t(), length.flatten()
     assert length.tolist() == [4.0, 31.0, 0.0]
     assert torch.allclose(pulses[0], 10 * d[0])
     # 60 and 30 pulses are due at the largest input: trains of 31 clip the larger gradient.
-    assert pulses[1] * 2.0 == pytest.approx([31.0, 30.0])
+    assert pulses[1] == pytest.approx([31.0, 30.0])
     assert torch.equal(pulses[2], torch.zeros(2))
 
 

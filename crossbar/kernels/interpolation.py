@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from crossbar.kernels import interpolation_torch
+from crossbar.kernels.contract import plain
 from crossbar.kernels.grid import PulseGrid
 
 
@@ -27,7 +28,7 @@ def interpolate(x: Tensor, basis: Tensor, weight: Tensor, bias: Tensor, grid: Pu
 class _Interpolate(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, basis, weight, bias, grid):
-        x = x.contiguous()
+        x = plain(x)
         out, coefficients = _kernels(x).forward(x, basis, weight, bias, grid)
         ctx.save_for_backward(x, basis, weight, bias)
         ctx.coefficients, ctx.grid = coefficients, grid
@@ -42,7 +43,7 @@ class _Interpolate(torch.autograd.Function):
             )
         x, basis, weight, bias = ctx.saved_tensors
         by_x, by_coefficients, by_weight = _kernels(x).backward(
-            x, grad.contiguous(), basis, ctx.coefficients, ctx.grid
+            x, plain(grad), basis, ctx.coefficients, ctx.grid
         )
         by_basis = None
         if ctx.needs_input_grad[1]:

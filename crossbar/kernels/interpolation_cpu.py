@@ -17,6 +17,7 @@ from numba import carray, cfunc, njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from crossbar.kernels.contract import address, check_shape
 from crossbar.kernels.grid import PulseGrid
 from crossbar.kernels.threads import PART, compiled, run_on_threads, take
 
@@ -34,13 +35,15 @@ def forward(
 ) -> tuple[Tensor, FloatArray]:
     """bias + sum_i weight[i] curve_i(x), shape of `x`, and its coefficients on `grid`, float64.
 
-    x: float32 or float64, contiguous; the others as in `interpolation.interpolate`.
+    x: float32 or float64, contiguous; the others as in `interpolation.interpolate`. Raises
+    RuntimeError where they do not fit each other.
     """
-    out = torch.empty_like(x)
+    out, constants = torch.empty_like(x), _constants(grid, x)
+    check_shape("basis", basis, grid.n_nodes, weight.numel())
     coefficients = _weighted(_array(basis), _array(weight).reshape(-1), bias.item())
-    constants = grid.constants[DTYPES[x.dtype]]
     a = coefficients.astype(constants.dtype)
-    _run(_forward_part, x, grid, a.ctypes.data, constants.ctypes.data, out.data_ptr())
+    outputs = address("outputs", out, *x.shape, dtype=x.dtype)
+    _run(_forward_part, x, grid, a.ctypes.data, constants.ctypes.data, outputs)
     return out, coefficients
 
 
@@ -50,10 +53,9 @@ def backward(
     """Gradients by `x`, by the coefficients and by the weight, from the gradient of the output.
 
     Outside the bounds of the encoding the gradient is 0 exactly, on both of them it is the one
-    of the inside. x and grad: contiguous.
+    of the inside. x and grad: contiguous, of one shape and dtype, else RuntimeError.
     """
-    grad_x = torch.empty_like(x)
-    constants = grid.constants[DTYPES[x.dtype]]
+    grad_x, constants = torch.empty_like(x), _constants(grid, x)
     b = (grid.slopes_from_coefficients @ coefficients).astype(constants.dtype)
     sums = np.empty((-(-x.numel() // BLOCK), grid.n_nodes))
     _run(
@@ -62,8 +64,8 @@ def backward(
         grid,
         b.ctypes.data,
         constants.ctypes.data,
-        grad_x.data_ptr(),
-        grad.data_ptr(),
+        address("gradients of inputs", grad_x, *x.shape, dtype=x.dtype),
+        address("gradients of outputs", grad, *x.shape, dtype=x.dtype),
         sums.ctypes.data,
     )
     by_coefficients = sums.sum(0)
@@ -73,6 +75,13 @@ def backward(
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 
 
+def _constants(grid: PulseGrid, x: Tensor) -> FloatArray:
+    """Constants of `grid` in the precision of `x`."""
+    if x.dtype not in DTYPES:
+        raise RuntimeError(f"inputs must be {' or '.join(DTYPES.values())}, got {x.dtype}")
+    return grid.constants[DTYPES[x.dtype]]
+
+
 def _array(tensor: Tensor) -> FloatArray:
     return tensor.detach().numpy()
 
@@ -80,7 +89,8 @@ def _array(tensor: Tensor) -> FloatArray:
 def _run(part: Callable[[str], Any], x: Tensor, grid: PulseGrid, *addresses: int) -> None:
     """Run the compiled `part` over `x`, a chunk of it at a time."""
     function, chunks = part(DTYPES[x.dtype]), -(-x.numel() // CHUNK)
-    run_on_threads(function, chunks, (x.numel(), grid.n_nodes), x.data_ptr(), *addresses)
+    inputs = address("inputs", x, *x.shape, dtype=x.dtype)
+    run_on_threads(function, chunks, (x.numel(), grid.n_nodes), inputs, *addresses)
 
 
 @cache

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numba import njit
 from torch import Tensor
 
+from crossbar.kernels.contract import address, check_shape
 from crossbar.kernels.threads import compiled
 
 if TYPE_CHECKING:
@@ -30,18 +32,36 @@ def fire(
     """Move the entries `hit` (k) of `weight` by their `pulses`, in place.
 
     `weight`, `w_min`, `w_max`, `pulses`: contiguous, of one shape; `scale` (k): see
-    `PulseResponse`.
+    `PulseResponse`. Raises RuntimeError for others, and for places outside of `weight`.
     """
-    _fire(
-        *(tensor.numpy() for tensor in (response.number, response.place, response.step)),
+    size, tables = weight.shape, (response.number, response.place, response.step)
+    for table in tables:
+        check_shape("tables", table, len(response.number), 2)
+    check_shape("lower ends", w_min, *size)
+    check_shape("upper ends", w_max, *size)
+    address("weights", weight, *size)
+    address("pulses", pulses, *size)
+    address("devices with a pulse", hit, len(hit), dtype=torch.int64)
+    if scale is not None:
+        address("steps", scale, len(hit))
+    fired = _fire(
+        *(table.numpy() for table in tables),
         np.float32(response.per_log_number),
         *(tensor.view(-1).numpy() for tensor in (weight, w_min, w_max, pulses, hit)),
         (hit.new_empty(0, dtype=weight.dtype) if scale is None else scale).numpy(),
     )
+    if not fired:
+        raise RuntimeError(
+            f"devices with a pulse must lie from 0 to {weight.numel() - 1}, "
+            f"got {hit.min()} to {hit.max()}"
+        )
 
 
 @compiled(njit)
 def _fire(number, place, step, per_log_number, weight, w_min, w_max, pulses, hit, scale):
+    for i in range(hit.size):
+        if hit[i] < 0 or hit[i] >= weight.size:
+            return False
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
     nodes = number.shape[0] // 2
     for i in range(hit.size):
@@ -61,6 +81,7 @@ def _fire(number, place, step, per_log_number, weight, w_min, w_max, pulses, hit
         state += sign * way
         state = zero if state < zero else state
         weight[h] = low + width * (one if state > one else state)
+    return True
 
 
 @compiled(njit)

@@ -18,6 +18,8 @@ from numba import carray, cfunc, njit
 from torch import Tensor
 from torch.nn.functional import pad
 
+from crossbar.kernels import LONGEST_LINE
+from crossbar.kernels.contract import address, check_shape, plain
 from crossbar.kernels.threads import PART, compiled, nearest, run_on_threads, take
 from crossbar.random import RandomStream
 
@@ -37,7 +39,13 @@ PRODUCTS = 3072
 # Places in the sizes that every part gets, behind the counter; its own follow from OWN on.
 PLACE, LISTED, MANAGED, ROUNDS_INPUT, ROUNDS_OUTPUT, OWN = range(1, 7)
 # Places in its constants.
-DAC_UNIT, ADC_UNIT, INPUT_BOUND, OUTPUT_BOUND, NOISE = range(5)
+DAC_UNIT, ADC_UNIT, INPUT_BOUND, OUTPUT_BOUND, NOISE, LOW_PEAK, HIGH_PEAK, CONSTANTS = range(8)
+
+SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+"""Ends of the numbers that float32 holds with all digits."""
+
+LIFT = 2.0**64
+"""What vectors are multiplied or divided by that lie too near the ends of float32 for a read."""
 
 
 def read_vectors(
@@ -45,10 +53,16 @@ def read_vectors(
 ) -> Tensor:
     """weight (m x n) times each of `vectors` (b x n), b x m."""
     number, (out_size, in_size) = len(vectors), weight.shape
-    vectors, out = vectors.contiguous(), vectors.new_empty(number, out_size)
+    vectors, out = plain(vectors), vectors.new_empty(number, out_size)
     lines = _padded((weight * converters.gain).t(), rows=2)
+    addresses = (
+        address("weights", lines, _even(in_size), out_size),
+        address("vectors", vectors, number, in_size),
+        address("outputs", out, number, out_size),
+    )
+    _check_line(out_size)
     sizes = (number, in_size, out_size)
-    _read(_vectors_part, -(-number // VECTORS), sizes, converters, stream, lines, vectors, out)
+    _read(_vectors_part, -(-number // VECTORS), sizes, converters, stream, addresses)
     return out
 
 
@@ -62,12 +76,20 @@ def read_patches(
 ) -> Tensor:
     """Output images of a convolution with `weight` (out x channels*kernel), times `gain`.
 
-    padded: images with the zeros around them that the window reads, contiguous.
+    padded: images with the zeros around them that the window reads.
     """
-    out = padded.new_empty(len(padded), len(weight), *window.positions(padded.shape))
+    padded, out_size, entries = plain(padded), len(weight), window.entries(padded.shape[1])
+    out = padded.new_empty(len(padded), out_size, *window.positions(padded.shape))
     lines = _padded(weight * converters.gain, rows=2, columns=2)
+    check_shape("weights", weight, out_size, entries)
+    addresses = (
+        address("weights", lines, _even(out_size), _even(entries)),
+        address("images", padded, *padded.shape),
+        address("outputs", out, *out.shape),
+    )
+    _check_line(padded.shape[2] * padded.shape[3])
     sizes = (*padded.shape, *window.sizes, *out.shape[1:])
-    _read(_patches_part, len(padded), sizes, converters, stream, lines, padded, out, gain=gain)
+    _read(_patches_part, len(padded), sizes, converters, stream, addresses, gain)
     return out
 
 
@@ -81,11 +103,19 @@ def read_patches_back(
     gain: float,
 ) -> Tensor:
     """Gradients at padded images of `padded_shape` for gradients at the output, times `gain`."""
-    gradients, padded = gradients.contiguous(), gradients.new_zeros(padded_shape)
+    gradients, padded = plain(gradients), gradients.new_zeros(padded_shape)
+    out_size, entries = len(weight), window.entries(padded_shape[1])
+    out_shape = (padded_shape[0], out_size, *window.positions(padded_shape))
     lines = _padded((weight * converters.gain).t(), rows=2, columns=2)
-    sizes = (*padded_shape, *window.sizes, *gradients.shape[1:])
-    data = lines, gradients, padded
-    _read(_patches_back_part, len(padded), sizes, converters, stream, *data, gain=gain)
+    check_shape("weights", weight, out_size, entries)
+    addresses = (
+        address("weights", lines, _even(entries), _even(out_size)),
+        address("gradients", gradients, *out_shape),
+        address("images", padded, *padded_shape),
+    )
+    _check_line(padded_shape[2] * padded_shape[3])
+    sizes = (*padded_shape, *window.sizes, *out_shape[1:])
+    _read(_patches_back_part, len(padded), sizes, converters, stream, addresses, gain)
     return padded
 
 
@@ -95,16 +125,22 @@ def _read(
     sizes: tuple[int, ...],
     converters: Converters,
     stream: RandomStream,
-    *tensors: Tensor,
+    addresses: tuple[int, ...],
     gain: float = 1.0,
 ) -> None:
-    """Run a part with the converters and the noise in front of its own sizes and tensors."""
+    """Run a part with the converters and the noise in front of its own sizes and addresses."""
     numbers, place = stream.list_and_place()
     switches = (converters.managed, converters.rounds_input, converters.rounds_output)
-    addresses = [tensor.data_ptr() for tensor in (numbers, *tensors)]
     constants = _constants(converters, gain)
     sizes = (place, len(numbers), *switches, *sizes)
-    run_on_threads(part(), units, sizes, constants.ctypes.data, *addresses)
+    listed = address("random numbers", numbers, len(numbers))
+    run_on_threads(part(), units, sizes, constants.ctypes.data, listed, *addresses)
+
+
+def _check_line(length: int) -> None:
+    """RuntimeError for more outputs or pixels in a line than the list of numbers has noise for."""
+    if length > LONGEST_LINE:
+        raise RuntimeError(f"lines must have up to {LONGEST_LINE} entries, got {length}")
 
 
 def _constants(converters: Converters, gain: float) -> Any:
@@ -115,8 +151,22 @@ def _constants(converters: Converters, gain: float) -> Any:
         converters.input_bound if converters.clips_input else np.inf,
         converters.output_bound if converters.output_bound > 0 else np.inf,
         converters.noise,
+        *_usual_peaks(converters, gain),
     )
     return np.array(values, np.float32)
+
+
+def _usual_peaks(converters: Converters, gain: float) -> tuple[float, float]:
+    """Ends of the largest entries whose factors, and the products in them, float32 holds."""
+    if not converters.managed:
+        return 0.0, np.inf
+    units = converters.dac_unit, converters.adc_unit * abs(gain) or 1.0
+    low = max(SMALLEST / min(units), 1 / (LARGEST * units[0]))
+    return low, min(LARGEST, LARGEST / max(units), 1 / (SMALLEST * units[0]))
+
+
+def _even(size: int) -> int:
+    return size + size % 2
 
 
 def _padded(matrix: Tensor, rows: int = 1, columns: int = 1) -> Tensor:
@@ -130,7 +180,7 @@ def _vectors_part() -> Any:
     def part(pointers):
         sizes = carray(pointers[0], OWN + 3, np.int64)
         number, in_size, out_size = sizes[OWN], sizes[OWN + 1], sizes[OWN + 2]
-        constants = carray(pointers[1], 5, np.float32)
+        constants = carray(pointers[1], CONSTANTS, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
         lines = carray(pointers[3], (_up(in_size, 2), out_size), np.float32)
         vectors = carray(pointers[4], (number, in_size), np.float32)
@@ -141,20 +191,24 @@ def _vectors_part() -> Any:
         peaks = np.empty(VECTORS, np.int32)
         into, out_of = np.empty(VECTORS, np.float32), np.empty(VECTORS, np.float32)
         factor = np.empty(max(in_size, out_size), np.float32)
+        lifts, lifted = np.empty(VECTORS, np.float32), np.empty(in_size, np.float32)
         first = take(sizes) * VECTORS
         while first < number:
             count = min(VECTORS, number - first)
             for i in range(count):
                 peaks[i] = _largest_bits(bits[first + i])
+                lifts[i] = _lift(peaks.view(np.float32)[i : i + 1], constants)
             _factors(peaks.view(np.float32)[:count], sizes, constants, into, out_of)
             for i in range(count):
                 factor[:in_size] = into[i]
-                _to_levels(vectors[first + i], factor, sizes, constants, levels[i])
+                vector = _times(vectors[first + i], lifts[i], lifted)
+                _to_levels(vector, factor, sizes, constants, levels[i])
             _multiply(levels[: _up(count, 2)], lines, sums, out_size)
             for i in range(count):
                 factor[:out_size] = out_of[i]
                 own = _stretch(numbers, sizes[PLACE] + (first + i) * out_size, out_size)
                 _from_levels(sums[i], own, factor, sizes, constants, out[first + i])
+                _times(out[first + i], 1 / lifts[i], out[first + i])
             first = take(sizes) * VECTORS
 
     return part
@@ -167,10 +221,11 @@ def _patches_part() -> Any:
         sizes = carray(pointers[0], OWN + 13, np.int64)
         number, channels, height, width, window, out_size, rows, columns, pitch = _geometry(sizes)
         entries = _up(channels * window[0] * window[1], 2)
-        constants = carray(pointers[1], 5, np.float32)
+        constants = carray(pointers[1], CONSTANTS, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
         lines = carray(pointers[3], (_up(out_size, 2), entries), np.float32)
         images = carray(pointers[4], (number, channels, height * width), np.float32)
+        lifted = np.empty(images.shape[1:], np.float32)
         out = carray(pointers[5], (number, out_size, rows * columns), np.float32)
         at_a_time = min(rows, max(1, POSITIONS // pitch))
         levels = np.zeros((entries, at_a_time * pitch), np.float32)
@@ -183,11 +238,13 @@ def _patches_part() -> Any:
         while image < number:
             _largest_in_column(images[image], by_pixel.ravel())
             _largest_in_window(by_pixel, window, by_row, peaks[:, :columns])
+            lift = _lift(peaks.ravel(), constants)
+            pixels = _times(images[image], lift, lifted)
             _factors(peaks.ravel(), sizes, constants, into, out_of)
             for row in range(0, rows, at_a_time):
                 n = (min(at_a_time, rows - row) - 1) * pitch + columns
                 _patch_levels(
-                    *(images[image], width, window, row, columns, into[row * pitch :], n),
+                    *(pixels, width, window, row, columns, into[row * pitch :], n),
                     *(sizes, constants, levels),
                 )
                 _multiply(lines, levels, sums, n)
@@ -196,6 +253,7 @@ def _patches_part() -> Any:
                     *(sizes[PLACE] + image * out.shape[1] * out.shape[2], row * columns),
                     *(sizes, constants, out[image]),
                 )
+            _times(out[image], 1 / lift, out[image])
             image = take(sizes)
 
     return part
@@ -208,11 +266,12 @@ def _patches_back_part() -> Any:
         sizes = carray(pointers[0], OWN + 13, np.int64)
         number, channels, height, width, window, out_size, rows, columns, pitch = _geometry(sizes)
         entries = channels * window[0] * window[1]
-        constants = carray(pointers[1], 5, np.float32)
+        constants = carray(pointers[1], CONSTANTS, np.float32)
         numbers = carray(pointers[2], sizes[LISTED], np.float32)
         lines = carray(pointers[3], (_up(entries, 2), _up(out_size, 2)), np.float32)
         gradients = carray(pointers[4], (number, out_size, rows * columns), np.float32)
         padded = carray(pointers[5], (number, channels * height * width), np.float32)
+        lifted = np.empty(gradients.shape[1:], np.float32)
         levels = np.zeros((_up(out_size, 2), rows * pitch), np.float32)
         n = (rows - 1) * pitch + columns
         at_a_time = 4 * max(1, PRODUCTS // (4 * n))
@@ -224,17 +283,20 @@ def _patches_back_part() -> Any:
         while image < number:
             _largest_in_column(gradients[image], largest)
             peaks[:, :columns] = largest.reshape(rows, columns)
+            lift = _lift(peaks.ravel(), constants)
+            given = _times(gradients[image], lift, lifted)
             _factors(peaks.ravel(), sizes, constants, into.ravel(), out_of.ravel())
             out_of[:, columns:] = 0  # between the rows nothing is read, not even noise
-            _gradient_levels(gradients[image], into, columns, sizes, constants, levels)
+            _gradient_levels(given, into, columns, sizes, constants, levels)
             for entry in range(0, entries, at_a_time):
                 block = lines[entry : entry + at_a_time]
                 _multiply(block, levels, sums, n)
                 _add_entries(
-                    *(sums, min(at_a_time, entries - entry), n, out_of.ravel(), numbers),
+                    *(sums, min(at_a_time, entries - entry), n, pitch, out_of.ravel(), numbers),
                     *(sizes[PLACE] + (image * entries + entry) * n, entry, window, columns),
                     *(sizes, constants, padded[image], height, width),
                 )
+            _times(padded[image], 1 / lift, padded[image])
             image = take(sizes)
 
     return part
@@ -308,13 +370,43 @@ def _largest_in_window(by_pixel, window, by_row, peaks):
 
 
 @compiled(njit)
+def _lift(peaks, constants):
+    """Power of two that takes largest entries to where float32 holds their factors; mostly 1.
+
+    The `peaks` are lifted. Where some are too large, those that are too small go on as zeros.
+    """
+    low, high, zero = constants[LOW_PEAK], constants[HIGH_PEAK], np.float32(0)
+    small, tall, large = np.int32(0), np.int32(0), np.int32(0)
+    for j in range(peaks.size):
+        peak = peaks[j]
+        small += np.int32((peak < low) & (peak > zero))
+        tall += np.int32(peak > high / np.float32(LIFT))
+        large += np.int32(peak > high)
+    if large == 0 and (small == 0 or tall > 0):
+        return np.float32(1)
+    lift = np.float32(LIFT) if large == 0 else np.float32(1 / LIFT)
+    for j in range(peaks.size):
+        peaks[j] *= lift
+    return lift
+
+
+@compiled(njit)
+def _times(values, lift, room):
+    """`values` times `lift`, written to `room`; themselves where that is 1."""
+    if lift == 1:
+        return values
+    room[:] = values * np.float32(lift)
+    return room
+
+
+@compiled(njit)
 def _factors(peaks, sizes, constants, into, out_of):
     """Factors into DAC levels and out of ADC levels; a vector of zeros is read as zeros."""
-    zero, one = np.float32(0), np.float32(1)
+    one = np.float32(1)
     for j in range(peaks.size):
         peak = peaks[j] if sizes[MANAGED] else one
         out_of[j] = constants[ADC_UNIT] * peak
-        into[j] = one / (constants[DAC_UNIT] * (one if peak == zero else peak))
+        into[j] = one / (constants[DAC_UNIT] * (one if peak < constants[LOW_PEAK] else peak))
 
 
 @compiled(njit)
@@ -395,6 +487,7 @@ def _add_entries(
     sums,
     count,
     n,
+    pitch,
     out_of,
     numbers,
     place,
@@ -419,6 +512,10 @@ def _add_entries(
         target = image[((entry + k) // size * height + y) * width + x :]
         values, random = sums[k], _stretch(numbers, place + k * n, n)
         if stride == 1 and step == 1:
+            if pitch > columns and n > columns and values[columns] != 0:
+                # Zeros are read between the rows: only a weight that is no number gives another.
+                for i in range(columns, n, pitch):
+                    values[i : i + pitch - columns] = 0
             for j in range(n):
                 target[j] += _level(values[j] + noise * random[j], rounds, bound) * out_of[j]
             continue
