@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagementType
 from aihwkit.simulator.parameters.io import IOParameters
@@ -28,14 +30,16 @@ def periphery(
     if perfect:
         return IOParameters(is_perfect=True)
     for name, bits in (("dac_bits", dac_bits), ("adc_bits", adc_bits)):
-        if not 2 <= bits <= 32:
-            raise ValueError(f"{name} must lie between 2 and 32, got {bits!r}")
-    return IOParameters(
+        if type(bits) is not int or not 2 <= bits <= 32:
+            raise ValueError(f"{name} must be a whole number from 2 to 32, got {bits!r}")
+    io = IOParameters(
         inp_res=1 / (2**dac_bits - 2),
         out_res=1 / (2**adc_bits - 2),
         out_noise=out_noise,
         bound_management=BoundManagementType.NONE,
     )
+    _check_numbers(io)
+    return io
 
 
 class Converters:
@@ -155,10 +159,21 @@ def _check(io: IOParameters) -> None:
         raise ValueError(
             f"noise_management must be NONE or ABS_MAX, got {io.noise_management.name}"
         )
+    _check_numbers(io)
     usual = IOParameters()
     for name, value in vars(io).items():
         if name not in SUPPORTED and value != getattr(usual, name):
             raise ValueError(f"the memristor tile has no {name}={value!r} in its periphery")
+
+
+def _check_numbers(io: IOParameters) -> None:
+    """Noise is a size; the others say "none" by 0 or a negative number, but not by a NaN."""
+    for name in ("inp_bound", "inp_res", "out_bound", "out_res", "out_noise"):
+        value = getattr(io, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+            raise ValueError(f"{name} must be a number, got {value!r}")
+    if not 0 <= io.out_noise < math.inf:
+        raise ValueError(f"out_noise must be finite and at least 0, got {io.out_noise!r}")
 
 
 def _share(resolution: float) -> float:

@@ -126,11 +126,12 @@ def test_a_training_step_says_it_in_one_line():
     """The whole way: a loss that is no number, aihwkit's layer and optimizer."""
     layer = AnalogLinear(4, 3, rpu_config=MemristorRPUConfig())
     optimizer = AnalogSGD(layer.parameters(), lr=0.1)
-    before = layer.get_weights()[0]
+    devices = layer.analog_module.tile
+    before = devices.get_weights()
     layer(torch.ones(2, 4)).sum().mul(NAN).backward()
     with pytest.raises(NonFiniteError, match=r"^gradients d: 6 of 6 entries are not finite; no "):
         optimizer.step()
-    assert torch.equal(layer.get_weights()[0], before)
+    assert torch.equal(devices.get_weights(), before)
 
 
 @pytest.mark.parametrize("value", [NAN, INF])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from aihwkit.simulator.configs import SingleRPUConfig
@@ -123,3 +125,28 @@ def test_what_the_tile_does_not_know_is_refused(io, message):
     with pytest.raises(ValueError, match=message) as caught:
         Converters(io)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -0.1, True, "0.1", None])
+def test_noise_that_is_no_size_is_refused_wherever_it_comes_in(value):
+    """By the helper, for any tile, and by the converters, for a hand-made configuration."""
+    with pytest.raises(ValueError, match="out_noise must be"):
+        periphery(out_noise=value)
+    io = periphery()
+    io.out_noise = value
+    with pytest.raises(ValueError, match="out_noise must be"):
+        Converters(io)
+
+
+@pytest.mark.parametrize("name", ["inp_res", "out_res", "inp_bound", "out_bound"])
+def test_converters_that_are_no_numbers_are_refused(name):
+    io = periphery()
+    setattr(io, name, math.nan)
+    with pytest.raises(ValueError, match=f"{name} must be a number, got nan"):
+        Converters(io)
+
+
+@pytest.mark.parametrize("bits", [1, 33, 7.5, True, "7"])
+def test_bits_are_whole_numbers(bits):
+    with pytest.raises(ValueError, match="dac_bits must be a whole number from 2 to 32"):
+        periphery(dac_bits=bits)

@@ -132,7 +132,7 @@ def test_a_setting_that_is_missing_or_unknown_is_named(key):
         ("field.weights_G", [0, "a"], "field.weights_G[1] must be a number, got 'a'"),
         ("field.activation_G", 3, "field.activation_G must be a list or 'as_weights', got 3"),
         ("crossbar.update", 3, "crossbar.update must be a group of settings, got 3"),
-        ("crossbar.periphery.dac_bits", 99, "dac_bits must lie between 2 and 32, got 99"),
+        ("crossbar.periphery.dac_bits", 99, "dac_bits must be a whole number from 2 to 32, got 99"),
         ("optimizer", None, "optimizer must be a group of settings, got None"),
         ("device.card", "", "device.card must not be empty, got ''"),
         ("device.card", "x" * 5000, "device.card must have at most 4096 characters, got 'xxx"),
