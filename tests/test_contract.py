@@ -47,8 +47,10 @@ def layers(kind: str) -> tuple[nn.Module, nn.Module]:
     """A digital layer and its twin on a memristor tile with converters that hardly round."""
     torch.manual_seed(0)
     digital = nn.Linear(5, 3) if kind == "linear" else nn.Conv2d(2, 3, (3, 2), **OPTIONS[kind])
-    converters = {"forward": periphery(**FINE), "backward": periphery(**FINE)}
-    config = MemristorRPUConfig(mapping=MappingParameter(), **converters)  # weights as they are
+    with torch.no_grad():
+        digital.weight.mul_(0.3)  # into the range of the devices, so that no scale is needed
+    io = {"forward": periphery(**FINE), "backward": periphery(**FINE)}
+    config = MemristorRPUConfig(mapping=MappingParameter(), **io)
     analog = (AnalogLinear if kind == "linear" else MemristorConv2d).from_digital(digital, config)
     digital.weight.data.copy_(analog.get_weights()[0].view(digital.weight.shape))
     return digital, analog
