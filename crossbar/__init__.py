@@ -7,6 +7,7 @@ check_install()  # before anything that needs aihwkit, so that a wrong torch is 
 from crossbar.activation import EMActivation, replace_activations
 from crossbar.conversion import crossbar_layers, to_crossbar
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device, weight_scale
+from crossbar.finite import NonFiniteError
 from crossbar.rpu import rpu_config
 from crossbar.tile import MemristorRPUConfig, MemristorTile
 from device_models import __version__
@@ -17,6 +18,7 @@ __all__ = [
     "LSMOPVDFCoPresetDevice",
     "MemristorRPUConfig",
     "MemristorTile",
+    "NonFiniteError",
     "__version__",
     "crossbar_layers",
     "pulsed_device",
