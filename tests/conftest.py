@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,13 @@ def fashion_mnist() -> Path | None:
         load_fashion_mnist()
     except DataError as error:
         pytest.skip(f"real data needed: {error}")
+
+
+@pytest.fixture(params=["compiled", "torch"], scope="module")
+def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Compiled kernels, or the plain forms that other devices take."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "torch":
+            for module in ("periphery", "convolution", "array"):
+                patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
+        yield request.param

@@ -96,7 +96,8 @@ def test_the_four_projections_are_tiles_of_their_own_and_learn():
     assert count_crossbar_weights(model) == 4 * WIDTH**2
     assert len({t.tile.stream.seed for t in tiles}) == 4
     assert all(t.rpu_config.device.field_G == 50.0 for t in tiles)
-    before, optimizer = [t.tile.get_weights() for t in tiles], AnalogSGD(model.parameters(), lr=0.02)
+    before = [t.tile.get_weights() for t in tiles]
+    optimizer = AnalogSGD(model.parameters(), lr=0.02)
     for _ in range(10):
         optimizer.zero_grad()
         x = torch.randn(LENGTH, N, WIDTH)

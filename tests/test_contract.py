@@ -32,16 +32,6 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(params=["compiled", "torch"], scope="module")
-def kernels(request):
-    """Compiled kernels, or the plain forms that other devices take."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "torch":
-            for module in ("periphery", "convolution", "array"):
-                patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
-        yield request.param
-
-
 @cache
 def layers(kind: str) -> tuple[nn.Module, nn.Module]:
     """A digital layer and its twin on a memristor tile with converters that hardly round."""

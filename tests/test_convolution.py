@@ -8,8 +8,6 @@ from aihwkit.nn import AnalogConv2d
 from aihwkit.simulator.parameters.enums import NoiseManagementType
 from torch import nn
 
-from crossbar import convolution
-from crossbar import periphery as periphery_module
 from crossbar.convolution import Window, convolve, convolve_back
 from crossbar.device import CardDevice
 from crossbar.periphery import Converters, periphery
@@ -23,14 +21,6 @@ WINDOWS = {
     "dilation": ((3, 3), (2, 3), (2, 1), (2, 1)),
     "full padding": ((4, 3), (1, 1), (3, 0), (1, 2)),
 }
-
-
-@pytest.fixture(params=["compiled", "torch"])
-def kernels(request, monkeypatch):
-    """Compiled kernels, or the plain forms that other devices take."""
-    if request.param == "torch":
-        for module in (convolution, periphery_module):
-            monkeypatch.setattr(module, "has_cpu_kernels", lambda *_, **__: False)
 
 
 def layers(window, *, perfect: bool, recipe: str = "mixed_precision"):

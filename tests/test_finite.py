@@ -30,14 +30,6 @@ RECIPES = {
 SHAPES = {"vectors": ((6, 18), (6, 5)), "images": ((3, 2, 6, 6), (3, 5, 4, 4))}
 
 
-@pytest.fixture(params=["compiled", "torch"])
-def kernels(request, monkeypatch):
-    """Compiled kernels, or the plain forms that other devices take."""
-    if request.param == "torch":
-        for module in ("periphery", "convolution", "array"):
-            monkeypatch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
-
-
 def recipe_on(name: str) -> Recipe:
     """A recipe on 5 x 18 noisy devices that has already learned a little."""
     device = pulsed_device("lsmo_pvdf_co", step_c2c=0.1, write_noise=0.02)

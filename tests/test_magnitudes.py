@@ -25,16 +25,6 @@ CONVERTERS = {
 }
 
 
-@pytest.fixture(params=["compiled", "torch"], scope="module")
-def kernels(request):
-    """Compiled kernels, or the plain forms that other devices take."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "torch":
-            for module in ("periphery", "convolution", "array"):
-                patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
-        yield request.param
-
-
 def read_in_float64(weight, vectors, converters, gain=1.0):
     """The read of `Converters` in float64, vectors as columns (... x in x positions)."""
     vectors = vectors.double()

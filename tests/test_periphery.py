@@ -12,7 +12,6 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.analog_mvm import AnalogMVM
 
-from crossbar import periphery as periphery_module
 from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import LONG, RandomStream
 
@@ -35,13 +34,6 @@ NOISELESS = {
         bound_management=BoundManagementType.NONE,
     ),
 }
-
-
-@pytest.fixture(params=["compiled", "torch"])
-def kernels(request, monkeypatch):
-    """Compiled kernels, or the plain forms that other devices take."""
-    if request.param == "torch":
-        monkeypatch.setattr(periphery_module, "has_cpu_kernels", lambda *_, **__: False)
 
 
 @pytest.mark.parametrize("io", NOISELESS.values(), ids=NOISELESS)
