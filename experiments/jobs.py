@@ -110,7 +110,7 @@ def interrupts_later() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, usual)
     if asked:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)  # to whom it would have gone: it may be ignored
 
 
 class SteadyLauncher(JoblibLauncher):

@@ -59,9 +59,11 @@ def train(store: Path, *overrides: str) -> Done:
 def start(store: Path, *overrides: str) -> subprocess.Popen:
     """The same in a process of its own, to be killed; returns after its first epoch."""
     command = [sys.executable, "-m", "experiments.train", f"store={store}", *TINY, *overrides]
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # heard, also in a background
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, usual)
     while not list(store.glob("*/*/history.csv")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
