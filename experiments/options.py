@@ -28,7 +28,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def end(reason: str | Exception) -> NoReturn:
-    """End the command with status 1 and one line on stderr."""
+    """End the command with status 1 and one line on stderr; an error of a file starts with it."""
+    if isinstance(reason, OSError) and reason.filename and reason.strerror:
+        reason = f"{reason.filename}: {reason.strerror}"
     sys.exit(message(f"error: {reason}"))
 
 

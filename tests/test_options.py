@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -40,6 +41,14 @@ def test_wrong_arguments_end_in_one_line_without_the_usage(capsys):
             parser.parse_args(arguments)
         assert caught.value.code == line
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_end_names_the_file_first():
+    with pytest.raises(SystemExit, match=r"^error: /nowhere/a: No such file or directory$"):
+        try:
+            Path("/nowhere/a").read_text()
+        except OSError as error:
+            end(error)
 
 
 def test_the_end_is_one_line_of_a_readable_length():
