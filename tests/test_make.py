@@ -17,10 +17,12 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make
 
 
 def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """make as from a shell, also where the tests themselves were started by make."""
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
-        ["make", *words],
+        ["make", "--no-print-directory", *words],
         cwd=ROOT,
-        env=os.environ | environment,
+        env=outer | environment,
         capture_output=True,
         text=True,
         timeout=120,
