@@ -81,7 +81,7 @@ def _check_structure(state: Any) -> None:
 
 def _check_numbers(state: Any, file_bytes: int) -> None:
     """Numbers are finite, and no tensor claims more memory than the whole file has."""
-    for place, value in _leaves(state, ""):
+    for place, value in leaves(state):
         if isinstance(value, Tensor):
             if value.numel() * value.element_size() > file_bytes:
                 raise ValueError(f"{place} is larger than the file")
@@ -92,11 +92,11 @@ def _check_numbers(state: Any, file_bytes: int) -> None:
             raise ValueError(f"{place} is not finite")
 
 
-def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Everything below `value` that holds nothing else, with its place."""
     if isinstance(value, Mapping | list | tuple):
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, item in items:
-            yield from _leaves(item, f"{place}.{key}" if place else str(key))
+            yield from leaves(item, f"{place}.{key}" if place else str(key))
     else:
         yield place, value

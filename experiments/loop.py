@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,12 +20,16 @@ from torch.nn import functional
 from crossbar.checkpoint import plain_state
 from crossbar.choices import check_choice
 from crossbar.finite import all_finite
+from experiments.checkpoints import leaves
 from experiments.data import ImageSet, normalise
 
 CHECK_EVERY = 25
 """Batches between two looks at the loss; a look waits for a GPU to catch up."""
 
 EVALUATION_BATCH = 1000
+
+OPTIMIZERS = ("adam", "sgd")
+DECAYS = ("cosine", "constant")
 
 
 class DivergedError(RuntimeError):
@@ -60,7 +64,7 @@ def make_optimizer(
     weight_decay: float,
 ) -> torch.optim.Optimizer:
     """Adam or SGD for digital parameters; tiles update themselves with `crossbar_lr`."""
-    check_choice("optimizer", name, ("adam", "sgd"))
+    check_choice("optimizer", name, OPTIMIZERS)
     parameters = list(model.parameters())
     tiles = [p for p in parameters if isinstance(p, AnalogContext)]
     digital = [p for p in parameters if not isinstance(p, AnalogContext)]
@@ -75,7 +79,7 @@ def make_optimizer(
 
 def decay_factor(progress: float, decay: str) -> float:
     """Share of the learning rate at `progress` (0 to 1) of the training: cosine or constant."""
-    check_choice("decay", decay, ("cosine", "constant"))
+    check_choice("decay", decay, DECAYS)
     return 1.0 if decay == "constant" else 0.5 * (1 + math.cos(math.pi * progress))
 
 
@@ -162,20 +166,12 @@ def check_finite(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     A loss may stay finite while weights do not: a weight at infinity behind a clipped output, or
     one that the last step of all has spoilt.
     """
-    for name, tensor in _tensors(plain_state(model), ""):
-        _check_tensor(name, tensor)
-    for name, tensor in _tensors(optimizer.state_dict()["state"], "optimizer"):
-        _check_tensor(name, tensor)
-
-
-def _tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
-    """All tensors below `value`, with the way to them."""
-    if isinstance(value, Tensor):
-        yield name, value
-    elif isinstance(value, Mapping | list | tuple):
-        items = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for key, item in items:
-            yield from _tensors(item, f"{name}.{key}" if name else str(key))
+    for name, value in (
+        *leaves(plain_state(model)),
+        *leaves(optimizer.state_dict()["state"], "optimizer"),
+    ):
+        if isinstance(value, Tensor):
+            _check_tensor(name, value)
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:

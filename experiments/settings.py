@@ -32,6 +32,7 @@ from crossbar.recipes import RECIPES, PulseUpdate
 from device_models.card import MAX_SPREAD
 from experiments.complaints import complaints
 from experiments.data import PIXELS
+from experiments.loop import DECAYS, OPTIMIZERS
 
 MAX_SEED = 2_000_000
 """aihwkit's seeds have 31 bits, and every run takes a thousand of them for its layers."""
@@ -203,12 +204,12 @@ class Data(_Group):
 
 
 class Optimizer(_Group):
-    name: Annotated[str, one_of(("adam", "sgd"))]
+    name: Annotated[str, one_of(OPTIMIZERS)]
     lr: Positive
     crossbar_lr: Positive
     momentum: Share
     weight_decay: FromZero
-    decay: Annotated[str, one_of(("cosine", "constant"))]
+    decay: Annotated[str, one_of(DECAYS)]
 
 
 class Trainer(_Group):
