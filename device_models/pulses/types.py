@@ -49,6 +49,8 @@ class Segment:
     `pulses` and `values` have shape (n,); `pulses` counts within the branch, 0 is the state before
     its first pulse where the file has it. `values` are in `PulseData.unit`, `amplitude_V` is one
     number or shape (n,) for amplitude-stepped trains; `lines`, shape (n,), are lines of the file.
+    `condition` names what else the readings were taken under, as the file calls it ("300 K", the
+    name of a sheet); `file` is the file they stand in where several were read together.
     """
 
     branch: str
@@ -60,6 +62,8 @@ class Segment:
     amplitude_V: float | FloatArray | None = None
     width_s: float | None = None
     lines: IntArray | None = None
+    condition: str = ""
+    file: str = ""
 
     @property
     def name(self) -> str:
@@ -69,15 +73,27 @@ class Segment:
             text += f", {self.field_G:g} G"
         if isinstance(self.amplitude_V, float):
             text += f", {self.amplitude_V:g} V"
-        return text if self.width_s is None else f"{text}, {self.width_s:g} s"
+        if self.width_s is not None:
+            text += f", {self.width_s:g} s"
+        return f"{text}, {self.condition}" if self.condition else text
+
+
+@dataclass(frozen=True)
+class ColumnUse:
+    """How one column of a file was understood: its name, and its use in words."""
+
+    name: str
+    use: str
 
 
 @dataclass(frozen=True, eq=False)
 class PulseData:
     """A pulse measurement: quantity ("resistance" or "conductance"), unit ("ohm", "S" or "1").
 
-    `sha256` is that of the file's bytes. `warnings` name what is suspicious, one line each; the
-    readings themselves are never changed.
+    `sha256` is that of the file's bytes. `warnings` name what is suspicious and what was left out,
+    one line each; the readings themselves are never changed. `columns` say how each column was
+    understood. `read_noise` is the std of a single read where each state was read several times,
+    in `unit`; None where it was read once.
     """
 
     quantity: str
@@ -86,6 +102,8 @@ class PulseData:
     source: str
     sha256: str
     warnings: tuple[str, ...] = ()
+    columns: tuple[ColumnUse, ...] = ()
+    read_noise: float | None = None
 
     def select(
         self,
@@ -93,6 +111,7 @@ class PulseData:
         device: str | None = None,
         cycle: int | None = None,
         field_G: float | None = None,
+        condition: str | None = None,
     ) -> tuple[Segment, ...]:
         """Segments that match every argument given, in the order of the file."""
         return tuple(
@@ -102,6 +121,7 @@ class PulseData:
             and (device is None or s.device == str(device))
             and (cycle is None or s.cycle == cycle)
             and (field_G is None or s.field_G == field_G)
+            and (condition is None or s.condition == condition)
         )
 
     @property
@@ -134,6 +154,11 @@ class PulseData:
     def widths_s(self) -> tuple[float, ...]:
         """Pulse widths the file states, rising [s]."""
         return tuple(sorted({s.width_s for s in self.segments if s.width_s is not None}))
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Conditions beside field, amplitude and width that the file states, in its order."""
+        return tuple(dict.fromkeys(s.condition for s in self.segments if s.condition))
 
     @property
     def n_readings(self) -> int:
