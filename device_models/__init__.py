@@ -5,9 +5,10 @@ Everything here is numpy and scipy: no torch, no aihwkit, no plotting.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from device_models.card import CardError, DeviceCard, list_cards, load_card
+from device_models.card import CardError, DeviceCard
 from device_models.curves import ExponentialMixture
 from device_models.fit import CardFit, FitError, fit_card
+from device_models.library import CardSummary, list_cards, load_card
 from device_models.memristor import Memristor, MemristorParameters
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 
@@ -19,6 +20,7 @@ except PackageNotFoundError:  # used from a folder, without having been installe
 __all__ = [
     "CardError",
     "CardFit",
+    "CardSummary",
     "DeviceCard",
     "ExponentialMixture",
     "FitError",

@@ -24,7 +24,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from device_models.curves import LAWS, Law, Response, blend
 from device_models.files import write_atomically
-from device_models.json_file import JSONFileError, read_json
 from device_models.plain_text import message
 
 if TYPE_CHECKING:
@@ -45,8 +44,6 @@ MAX_SPREAD = 1e4
 """Largest spread a card may state; noisy devices have steps far below their noise."""
 NUMBERS = re.compile(r"\[\n\s*(-?\d[-\d.eE+,\s]*)\]")
 """A list of numbers over several lines; texts hold no line end in JSON and stay as they are."""
-
-CARD_FOLDER = Path(__file__).parent / "cards"
 
 
 class CardError(ValueError):
@@ -318,40 +315,6 @@ class DeviceCard:
             f"card {self.name!r}: no draw of {MAX_DRAWS} keeps the shape of a response; its "
             f"covariance is too wide"
         )
-
-
-def list_cards() -> tuple[str, ...]:
-    """Names of the cards that come with the project."""
-    return tuple(sorted(p.stem for p in CARD_FOLDER.glob("*.json")))
-
-
-def load_card(card: str | Path | DeviceCard) -> DeviceCard:
-    """Card by its name (see `list_cards`) or by the path of a JSON file; a card passes through.
-
-    Raises CardError, one line that names the file and the place in it.
-    """
-    if isinstance(card, DeviceCard):
-        return card
-    if str(card) in list_cards():
-        return _read(CARD_FOLDER / f"{card}.json")
-    path = Path(card)
-    if path.suffix != ".json":
-        raise CardError(
-            f"no card named {str(card)!r}: cards are {', '.join(list_cards())}, "
-            f"or the path of a .json file"
-        )
-    return _read(path)
-
-
-def _read(path: Path) -> DeviceCard:
-    try:
-        content = read_json(path, MAX_CARD_BYTES)
-    except JSONFileError as error:
-        raise CardError(str(error)) from None
-    try:
-        return card_from_dict(content, path=str(path))
-    except CardError as error:
-        raise CardError(f"{path}: {error}") from None
 
 
 def card_from_dict(content: Any, path: str = "") -> DeviceCard:

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": ("train", "train one network, or a sweep of them"),
     "report": ("report", "table, picture and page of the run store"),
     "fit": ("fit_device", "from measured pulses to a device card"),
+    "cards": ("cards", "which device cards have a name, and where each comes from"),
     "export": ("export_card", "a card for aihwkit, NeuroSim or CrossSim"),
     "figures": ("device_figures", "the paper's device figures and statements"),
     "coverage": ("fit_coverage", "do the intervals of the fit hold the truth?"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from device_models.card import CARD_FOLDER
 from device_models.files import write_together
+from device_models.library import CARD_FOLDER
 from device_models.reconstruct import reconstruct_card, reconstruct_responses, responses_csv
 from experiments.options import Parser, end
 

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device_models import CardError, list_cards, load_card
-from device_models.card import CARD_FOLDER, MAX_CARD_BYTES, card_from_dict
+from device_models.card import MAX_CARD_BYTES, card_from_dict
 from device_models.files import write_atomically
+from device_models.library import CARD_FOLDER
 from device_models.reconstruct import reconstruct_responses
 from experiments import reconstruct_card
 from experiments.reconstruct_card import write_card

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from copy import deepcopy
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def synthetic_card(quantity: str, unit: str) -> DeviceCard:
 
 def relative_error(card: DeviceCard, branch: str, field_G: float, zero: str) -> float:
     """Largest distance of a probed tile from the card's curve, over the conductance range."""
-    device = pulsed_device(card, field_G, zero=zero, step_c2c=0.0, step_d2d=0.0, range_d2d=0.0)
+    device = pulsed_device(replace(card, spread=Spread()), field_G, zero=zero)
     curve = card.conductance(branch, np.arange(card.n_pulses + 1), field_G)
     start = float(device.scale.weight(curve[0]))
     weights = probe(device, branch, card.n_pulses, start)[:, 0]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crossbar import pulsed_device
 from crossbar.probe import measure_tile
 from device_models import CardError, FitError, fit_card, load_card, read_pulses
-from device_models.card import CARD_FOLDER, card_from_dict
+from device_models.card import card_from_dict
 from device_models.curves import (
     ExponentialMixture,
     Law,
@@ -28,6 +28,7 @@ from device_models.fit.branches import level_weights, select_branches
 from device_models.fit.laws import Points, fit_law
 from device_models.fit.solver import correlation_time, covariance, solve
 from device_models.fit.spread import device_covariance, pulse_noise
+from device_models.library import CARD_FOLDER
 from device_models.magnetics import CO, LSMO
 from device_models.pulses import PulseData, Segment
 from experiments.fit_coverage import TRUTHS

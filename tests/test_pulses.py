@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from device_models import card as card_module
+from device_models.library import CARD_FOLDER
 from device_models.pulses import PulseData, PulseDataError, Segment, read_pulses
 from device_models.pulses.headings import read_heading
 from device_models.pulses.segments import find_switches
@@ -123,7 +123,7 @@ def test_long_file_with_pulse_branch_and_value(tmp_path):
 
 
 def test_the_points_of_the_projects_own_card():
-    path = card_module.CARD_FOLDER / "lsmo_pvdf_co.csv"
+    path = CARD_FOLDER / "lsmo_pvdf_co.csv"
     data = read_pulses(path)
     assert (data.quantity, data.unit, data.warnings) == ("resistance", "ohm", ())
     assert data.fields_G == (0, 50, 100, 150, 200, 250, 300, 350)
