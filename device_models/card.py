@@ -75,7 +75,9 @@ class Spread:
     `write_noise`: std of what is read after a pulse around the state it left, the part that is
     drawn anew with every pulse, over half the conductance range [1];
     `step_d2d`: std of the step size over its mean, device to device [1];
-    `range_d2d`: std of the ends of the range over half the range, device to device [1].
+    `range_d2d`: std of the ends of the range over half the range, device to device [1];
+    `range_c2c`: std of the ends of the range over half the range, cycle to cycle of one device,
+    beyond what single pulses do [1], None where it was not measured; tiles do not have it.
 
     Raises CardError for one that is no number from 0 to `MAX_SPREAD`.
     """
@@ -85,10 +87,13 @@ class Spread:
     step_d2d: float = 0.0
     range_d2d: float = 0.0
     note: str = ""
+    range_c2c: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("step_c2c", "write_noise", "step_d2d", "range_d2d"):
+        for name in ("step_c2c", "write_noise", "step_d2d", "range_d2d", "range_c2c"):
             value = getattr(self, name)
+            if value is None and name == "range_c2c":
+                continue
             number = isinstance(value, Real) and not isinstance(value, bool)
             if not number or not 0 <= value <= MAX_SPREAD:
                 raise CardError(
@@ -96,6 +101,10 @@ class Spread:
                 )
             if not isinstance(value, int | float):  # a numpy float32, which JSON does not know
                 object.__setattr__(self, name, float(value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spreads as they are stored, without one that was not measured."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -234,7 +243,7 @@ class DeviceCard:
             "quantity": self.quantity,
             "unit": self.unit,
             "n_pulses": self.n_pulses,
-            "spread": {f.name: getattr(self.spread, f.name) for f in fields(Spread)},
+            "spread": self.spread.to_dict(),
             "curves": [
                 {
                     "branch": c.branch,
@@ -380,6 +389,9 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
             step_d2d=spread.number("step_d2d", 0.0, MAX_SPREAD),
             range_d2d=spread.number("range_d2d", 0.0, MAX_SPREAD),
             note=spread.text("note"),
+            range_c2c=(
+                spread.number("range_c2c", 0.0, MAX_SPREAD) if "range_c2c" in spread else None
+            ),
         ),
         conditions=top.mapping("conditions"),
         source=top.mapping("source"),
