@@ -8,7 +8,6 @@ complaint is one line that names the file and the place in it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
@@ -40,7 +39,6 @@ BRANCHES = ("LTP", "LTD")
 KINDS = ("measured", "digitised", "reconstructed")
 UNITS = {"resistance": ("ohm",), "conductance": ("S", "1")}
 COVARIANCES = ("fit", "d2d")
-MAX_DRAWS = 1000
 MAX_SPREAD = 1e4
 """Largest spread a card may state; noisy devices have steps far below their noise."""
 NUMBERS = re.compile(r"\[\n\s*(-?\d[-\d.eE+,\s]*)\]")
@@ -208,26 +206,15 @@ class DeviceCard:
         """`n` devices drawn from the card's covariances, each a card of its own.
 
         `vary`: "fit" (how well the curves are known), "d2d" (how devices differ) or both; all that
-        the card holds by default. A drawn device has no device-to-device spread left in it.
+        the card holds by default. A drawn device has no device-to-device spread left in it. Its
+        responses stay within 3.5 standard deviations of the card's, and positive where those are;
+        the mean response of devices is the card's.
         Raises CardError where the card lacks a covariance asked for, or where draws do not keep
         the shape of a response.
         """
-        held = {} if self.uncertainty is None else vars(self.uncertainty)
-        if vary is None:
-            vary = [name for name in COVARIANCES if held.get(name) is not None]
-            if not vary:
-                raise CardError(f"card {self.name!r} holds no covariance to draw from")
-        unknown = [v for v in vary if v not in COVARIANCES]
-        if unknown or not vary:
-            raise ValueError(f"vary must name {' or '.join(COVARIANCES)}, got {vary!r}")
-        covariances = [held.get(v) for v in vary]
-        for name, covariance in zip(vary, covariances, strict=True):
-            if covariance is None:
-                raise CardError(f"card {self.name!r} holds no {name} covariance to draw from")
-        rng = np.random.default_rng(seed)
-        root = _root(np.sum(np.array(covariances, dtype=float), axis=0))
-        spread = replace(self.spread, step_d2d=0.0, range_d2d=0.0) if "d2d" in vary else self.spread
-        return tuple(self._drawn(i, root, rng, spread, vary) for i in range(n))
+        from device_models.drawing import draw_devices  # draws cards, so it needs this file
+
+        return draw_devices(self, n, seed, vary)
 
     def to_dict(self) -> dict[str, Any]:
         """The card as the JSON object that is stored."""
@@ -293,40 +280,6 @@ class DeviceCard:
 
     def _measured(self, branch: str, field_G: float) -> Law:
         return next(c.law for c in self.curves if c.branch == branch and c.field_G == field_G)
-
-    def _drawn(
-        self,
-        index: int,
-        root: FloatArray,
-        rng: np.random.Generator,
-        spread: Spread,
-        vary: Sequence[str],
-    ) -> DeviceCard:
-        """One device: coordinates drawn until every curve keeps the shape of a response."""
-        for _ in range(MAX_DRAWS):
-            step = root @ rng.standard_normal(len(root))
-            curves, start = [], 0
-            for curve in self.curves:
-                stop = start + len(curve.law.theta_names)
-                law = curve.law.with_theta(curve.law.theta + step[start:stop])
-                curves.append(replace(curve, law=law, fit={}))
-                start = stop
-            device = replace(
-                self,
-                name=f"{self.name}_{index}",
-                curves=tuple(curves),
-                spread=spread,
-                source={"drawn_from": self.sha256, "vary": list(vary), "index": index},
-                uncertainty=None,
-                path="",
-            )
-            with contextlib.suppress(CardError):
-                _check_shape(device)
-                return device
-        raise CardError(
-            f"card {self.name!r}: no draw of {MAX_DRAWS} keeps the shape of a response; its "
-            f"covariance is too wide"
-        )
 
 
 def list_cards() -> tuple[str, ...]:
@@ -398,7 +351,7 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
         path=path,
     )
     _check_complete(card)
-    _check_shape(card)
+    check_shape(card)
     if "uncertainty" in top:
         card = replace(card, uncertainty=_uncertainty(top, card.parameters))
     return card
@@ -470,14 +423,6 @@ def _uncertainty(top: _Reader, parameters: tuple[str, ...]) -> Uncertainty:
     return Uncertainty(parameters, matrices.get("fit"), matrices.get("d2d"))
 
 
-def _root(covariance: FloatArray) -> FloatArray:
-    """Matrix R with R R^T = covariance; works for covariances that are singular."""
-    scale = np.sqrt(np.diag(covariance))
-    safe = np.where(scale > 0, scale, 1.0)
-    values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))
-    return safe[:, None] * vectors * np.sqrt(np.clip(values, 0, None))
-
-
 def _check_complete(card: DeviceCard) -> None:
     """Every field has exactly one LTP and one LTD curve."""
     seen = [(c.branch, c.field_G) for c in card.curves]
@@ -490,7 +435,7 @@ def _check_complete(card: DeviceCard) -> None:
                 )
 
 
-def _check_shape(card: DeviceCard) -> None:
+def check_shape(card: DeviceCard) -> None:
     """Responses are finite and monotone over the pulses: LTP raises the conductance, LTD lowers."""
     pulses = np.linspace(0, card.n_pulses, 257)
     for i, curve in enumerate(card.curves):

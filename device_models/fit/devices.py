@@ -148,7 +148,9 @@ def _ends_of_range(
         for i in own:
             devices = [d for d, _ in branches[i].clusters]
             for name, end in zip(("first", "last"), curve_ends[i], strict=True):
-                part = components(getattr(found[i], name), devices, float(getattr(chance[i], name)))
+                part = components(
+                    getattr(found[i], name), devices, float(getattr(chance[i], name)[0])
+                )
                 scaled = part.over((high - low) / 2)
                 if end - low <= AT_AN_END * (high - low):
                     lows.append(scaled)
@@ -168,7 +170,7 @@ def _step_spread(
     """Std of the size of a step over its mean, from device to device [1]."""
     variances = []
     for branch, own, of_noise in zip(branches, found, chance, strict=True):
-        part = components(own.scale, [d for d, _ in branch.clusters], float(of_noise.scale))
+        part = components(own.scale, [d for d, _ in branch.clusters], float(of_noise.scale[0]))
         variances.append(part.device / part.mean**2)
     return _rms(variances)
 

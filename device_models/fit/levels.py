@@ -73,7 +73,7 @@ def levels(branch: Branch, law: Law) -> Levels:
 
 
 def by_chance(branch: Branch, law: Law, noise: PulseNoise, seed: int = 0) -> Levels:
-    """Variances of the `levels` of one cluster by the noise of single pulses, each a number.
+    """Variances of the `levels` of one cluster by the noise of single pulses, each (1,).
 
     From clusters that are all the `law` but for that noise.
     """
@@ -85,9 +85,12 @@ def by_chance(branch: Branch, law: Law, noise: PulseNoise, seed: int = 0) -> Lev
             for rows in branch.rows:
                 values[rows] += _walk(branch.pulses[rows], law, noise.step_c2c, rng)
         drawn.append(levels(replace(branch, values=values), law))
-    names = ("first", "last", "scale")
-    found = (np.concatenate([getattr(own, name) for own in drawn]) for name in names)
-    return Levels(*(np.var(own[np.isfinite(own)]) if own.size else np.nan for own in found))
+    variances = []
+    for name in ("first", "last", "scale"):
+        own = np.concatenate([getattr(each, name) for each in drawn])
+        own = own[np.isfinite(own)]
+        variances.append(np.atleast_1d(np.var(own) if own.size else np.nan))
+    return Levels(*variances)
 
 
 def _walk(pulses: FloatArray, law: Law, step_c2c: float, rng: np.random.Generator) -> FloatArray:
