@@ -41,6 +41,8 @@ UNITS = {"resistance": ("ohm",), "conductance": ("S", "1")}
 COVARIANCES = ("fit", "d2d")
 MAX_SPREAD = 1e4
 """Largest spread a card may state; noisy devices have steps far below their noise."""
+MAY_BE_UNKNOWN = ("range_c2c", "upper_share")
+"""Parts of a spread that a card may lack."""
 NUMBERS = re.compile(r"\[\n\s*(-?\d[-\d.eE+,\s]*)\]")
 """A list of numbers over several lines; texts hold no line end in JSON and stay as they are."""
 
@@ -75,7 +77,9 @@ class Spread:
     `step_d2d`: std of the step size over its mean, device to device [1];
     `range_d2d`: std of the ends of the range over half the range, device to device [1];
     `range_c2c`: std of the ends of the range over half the range, cycle to cycle of one device,
-    beyond what single pulses do [1], None where it was not measured; tiles do not have it.
+    beyond what single pulses do [1], None where it was not measured; tiles do not have it;
+    `upper_share`: share of the two ends' variances, of which `range_d2d` is the root mean, that
+    the upper end has, 0 to 1; None for ends that differ alike.
 
     Raises CardError for one that is no number from 0 to `MAX_SPREAD`.
     """
@@ -86,19 +90,34 @@ class Spread:
     range_d2d: float = 0.0
     note: str = ""
     range_c2c: float | None = None
+    upper_share: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("step_c2c", "write_noise", "step_d2d", "range_d2d", "range_c2c"):
+        for name in (
+            "step_c2c",
+            "write_noise",
+            "step_d2d",
+            "range_d2d",
+            "range_c2c",
+            "upper_share",
+        ):
             value = getattr(self, name)
-            if value is None and name == "range_c2c":
+            if value is None and name in MAY_BE_UNKNOWN:
                 continue
             number = isinstance(value, Real) and not isinstance(value, bool)
-            if not number or not 0 <= value <= MAX_SPREAD:
+            highest = 1.0 if name == "upper_share" else MAX_SPREAD
+            if not number or not 0 <= value <= highest:
                 raise CardError(
-                    f"spread.{name} must be a number from 0 to {MAX_SPREAD:g}, got {value!r:.40}"
+                    f"spread.{name} must be a number from 0 to {highest:g}, got {value!r:.40}"
                 )
             if not isinstance(value, int | float):  # a numpy float32, which JSON does not know
                 object.__setattr__(self, name, float(value))
+
+    @property
+    def ends_d2d(self) -> tuple[float, float]:
+        """Std of the lower and of the upper end, device to device [half the range]."""
+        share = 0.5 if self.upper_share is None else self.upper_share
+        return self.range_d2d * math.sqrt(2 - 2 * share), self.range_d2d * math.sqrt(2 * share)
 
     def to_dict(self) -> dict[str, Any]:
         """The spreads as they are stored, without one that was not measured."""
@@ -342,9 +361,7 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
             step_d2d=spread.number("step_d2d", 0.0, MAX_SPREAD),
             range_d2d=spread.number("range_d2d", 0.0, MAX_SPREAD),
             note=spread.text("note"),
-            range_c2c=(
-                spread.number("range_c2c", 0.0, MAX_SPREAD) if "range_c2c" in spread else None
-            ),
+            **{name: spread.number(name) for name in MAY_BE_UNKNOWN if name in spread},
         ),
         conditions=top.mapping("conditions"),
         source=top.mapping("source"),

@@ -21,9 +21,6 @@ MIN_DEVICES = 3
 AT_AN_END = 0.1
 """A branch ends at an end of the range where it is this near to it, as a share of the range."""
 
-UNLIKE = 2.0
-"""Ends of the range whose spreads differ by more than this factor are told apart in words."""
-
 
 def device_fits(branch: Branch, fit: Fit) -> dict[str, Fit]:
     """The same law fitted to each device; empty for a single device or too few readings.
@@ -77,12 +74,11 @@ def find_spread(
         notes.insert(0, "One device: no device-to-device spread was measured.")
         return None, Spread(**pulse_to_pulse, range_c2c=cycles, note=" ".join(notes))
     notes.insert(0, f"Device to device from {n_devices} devices.")
-    if max(low, high) > UNLIKE * min(low, high) and max(low, high) > 0:
-        notes.insert(1, f"Lower ends scatter by {low:.3g}, upper ends by {high:.3g}.")
     spread = Spread(
         **pulse_to_pulse,
         step_d2d=rounded(_step_spread(branches, found, chance)),
         range_d2d=rounded(float(np.sqrt((low**2 + high**2) / 2))),
+        upper_share=rounded(high**2 / (low**2 + high**2)) if low or high else None,
         range_c2c=cycles,
         note=" ".join(notes),
     )
