@@ -30,7 +30,7 @@ def device_fits(branch: Branch, fit: Fit) -> dict[str, Fit]:
     devices = list(dict.fromkeys(d for d, _ in branch.clusters))
     if len(devices) < 2:
         return {}
-    noise = white_noise(branch, [fit.law] * len(branch.clusters))
+    noise = white_noise(branch, [fit.law] * len(branch.clusters), weighted=True)
     fits = {}
     for device in devices:
         points = branch.points(np.array([float(d == device) for d, _ in branch.clusters]))
@@ -51,7 +51,7 @@ def find_spread(
 ) -> tuple[FloatArray | None, Spread]:
     """Covariance between devices where there are three or more, and the card's spreads.
 
-    The spreads come straight from the readings, the covariance from the fits `by_device`.
+    Both come straight from the readings: a device has too few for a curve of its own.
     `read_noise`: std of a single read where states were read several times [unit of the response].
     """
     # Weighted by the steps: a relative spread matters where steps are large.
@@ -82,9 +82,9 @@ def find_spread(
         range_c2c=cycles,
         note=" ".join(notes),
     )
-    if n_devices < MIN_DEVICES or not all(by_device):
+    if n_devices < MIN_DEVICES:
         return None, spread
-    return between_devices(branches, by_device, MIN_DEVICES), spread
+    return between_devices(branches, laws, MIN_DEVICES), spread
 
 
 def noise_notes(

@@ -113,23 +113,29 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
     )
 
 
-def white_noise(branch: Branch, laws: Sequence[Law]) -> float:
+def white_noise(branch: Branch, laws: Sequence[Law], weighted: bool = False) -> float:
     """Std of what is drawn anew with every reading, in the unit of the response.
+
+    Where `weighted`, that of a reading of weight 1, else of all readings alike.
 
     From each reading's deviation from the line between its two neighbours' deviations from
     `laws`, one for each cluster: whatever moves slowly along the branch drops out (Gasser, Sroka
     and Jennen-Steinmetz, 1986). 0 where no cluster has three readings.
     """
-    squares, expected = 0.0, 0.0
+    squares, expected = [], []
     for rows, law in zip(branch.rows, laws, strict=True):
         order = np.argsort(branch.pulses[rows], kind="stable")
         n, y = branch.pulses[rows][order], branch.values[rows][order]
         residual, width = y - law(n), n[2:] - n[:-2]
         share = np.divide(n[1:-1] - n[:-2], width, out=np.full(len(width), 0.5), where=width > 0)
         between = (1 - share) * residual[:-2] + share * residual[2:]
-        squares += float(np.sum((residual[1:-1] - between) ** 2))
-        expected += float(np.sum(1 + share**2 + (1 - share) ** 2))
-    noise = np.sqrt(squares / expected) if expected else 0.0
+        unit = 1 / branch.weights[rows][order] if weighted else np.ones(len(n))
+        squares.append((residual[1:-1] - between) ** 2)
+        expected.append(unit[1:-1] + share**2 * unit[2:] + (1 - share) ** 2 * unit[:-2])
+    found, usual = np.concatenate(squares), np.concatenate(expected)
+    if not len(found):
+        return 0.0
+    noise = np.sqrt(np.mean(found / usual) if weighted else found.sum() / usual.sum())
     return float(noise) if noise > ROUNDING * np.abs(branch.values).max() else 0.0
 
 
