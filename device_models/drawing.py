@@ -34,6 +34,7 @@ STEPS = {"fit": (-0.1, 0.1), "d2d": (-2.0, -1.0, 1.0, 2.0)}
 """Steps along the axes of a covariance that say how far responses reach [std]: devices do differ
 so much, while a fit is known only near its optimum."""
 
+MOST_CURVED = 1.5
 LARGEST_LOG = 1.0
 """Largest std of the logarithm of a lowest level: beyond it only the size of the level is known."""
 
@@ -42,7 +43,9 @@ LARGEST_SHIFT = 0.5
 """Farthest that the centre of the draws may move, in standard deviations."""
 
 TRIED = 128
-"""Draws from which the width of the draws is set."""
+"""Draws from which centre and width of the draws are set, in `ROUNDS` that each start better."""
+
+ROUNDS = 3
 
 WIDTHS = (0.5, 1.5)
 MAX_DRAWS = 1000
@@ -54,16 +57,14 @@ REDRAWS = 100
 class Scope:
     """What a drawn curve may be: responses (n,) from `lowest` to `highest` at `pulses` (n,).
 
-    `std`: that of the response between draws, to first order (n,). Where the `law` is positive,
-    `to_log` turns a step of its coordinates into the change of the logarithm of its lowest level,
-    at the pulse number `low_pulse`.
+    Where the `law` is positive, `to_log` turns a step of its coordinates into the change of the
+    logarithm of its lowest level, at the pulse number `low_pulse`.
     """
 
     law: Law
     pulses: FloatArray
     lowest: FloatArray
     highest: FloatArray
-    std: FloatArray
     low_pulse: float
     to_log: FloatArray | None
 
@@ -101,8 +102,7 @@ def draw_devices(
     ]
     centre = np.zeros(len(card.parameters))
     if "d2d" in vary:
-        centre = _centre(card, scopes, roots["d2d"])
-        roots["d2d"] = roots["d2d"] * _width(card, scopes, centre, roots["d2d"])
+        centre, roots["d2d"] = _adjusted(card, scopes, roots["d2d"])
     root, rng = np.hstack(list(roots.values())), np.random.default_rng(seed)
     devices = []
     for index in range(n):
@@ -154,21 +154,21 @@ def _scope(card: DeviceCard, curve: Curve, roots: dict[str, FloatArray]) -> Scop
     if np.all(values > 0) and "start" in law.theta_names:
         slope = law.jacobian(np.array([low_pulse]))[0] / values.min()
         to_log = slope * min(1.0, LARGEST_LOG / max(float(np.linalg.norm(slope @ root)), 1e-300))
-    std = np.linalg.norm(law.jacobian(pulses) @ root, axis=1)
-    return Scope(law, pulses, values - wide, values + wide, std, low_pulse, to_log)
+    return Scope(law, pulses, values - wide, values + wide, low_pulse, to_log)
 
 
 def _reach(law: Law, pulses: FloatArray, root: FloatArray, steps: Sequence[float]) -> FloatArray:
     """Std of the response at `pulses` (n,), from `steps` along the axes of the covariance [std].
 
-    The largest of those steps counts, over its size; where none leads anywhere, the slope there.
+    The largest of those steps counts, over its size, at most `MOST_CURVED` times what the slope
+    says: a step that leads farther leads out of what the covariance knows.
     """
     here, squares = law(pulses), np.sum((law.jacobian(pulses) @ root) ** 2, axis=1)
     along = np.zeros(len(pulses))
     for axis in root.T:
         moved = [_response(law, size * axis, pulses) - here for size in steps]
         along += np.max([(way / size) ** 2 for way, size in zip(moved, steps, strict=True)], axis=0)
-    return np.sqrt(np.where(np.isfinite(along), np.maximum(along, squares), squares))
+    return np.sqrt(np.clip(np.nan_to_num(along), squares, MOST_CURVED**2 * squares))
 
 
 def _response(law: Law, step: FloatArray, pulses: FloatArray) -> FloatArray:
@@ -178,39 +178,47 @@ def _response(law: Law, step: FloatArray, pulses: FloatArray) -> FloatArray:
     return np.full(len(pulses), np.nan)
 
 
-def _centre(card: DeviceCard, scopes: Sequence[Scope], root: FloatArray) -> FloatArray:
-    """Shift of the coordinates (n,) after which the mean response of devices is the card's.
+def _adjusted(
+    card: DeviceCard, scopes: Sequence[Scope], root: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Centre (n,) and root of draws whose mean is the card and whose scatter is as to first order.
 
-    To second order: the mean of a curved function of normal coordinates lies off by half its
-    second differences along the axes of their covariance.
+    Found from the same pairs of opposite draws again and again: what is odd in them cancels.
     """
-    bias, slopes = [], []
-    for scope, own in zip(scopes, _split(card, root), strict=True):
-        law, pulses = scope.law, scope.pulses
-        sides = [_response(law, s * step, pulses) for step in own.T for s in (1, -1)]
-        bias.append(np.sum(sides, axis=0) / 2 - len(own.T) * law(pulses))
-        slopes.append(law.jacobian(pulses) @ own)
-    columns, target = np.concatenate(slopes), np.concatenate(bias)
-    if not (np.all(np.isfinite(target)) and np.any(columns)):
-        return np.zeros(len(root))
-    shift = np.linalg.lstsq(columns, target, rcond=SMALLEST_AXIS)[0]
-    return -root @ shift * min(1.0, LARGEST_SHIFT / max(float(np.linalg.norm(shift)), 1e-300))
+    half = np.random.default_rng(0).standard_normal((TRIED // 2, root.shape[1]))
+    draws, size = np.concatenate([half, -half]), [float(np.ptp(s.law(s.pulses))) for s in scopes]
+    slopes = [s.law.jacobian(s.pulses) @ r for s, r in zip(scopes, _split(card, root), strict=True)]
+    columns = np.concatenate([own / unit for own, unit in zip(slopes, size, strict=True)])
+    centre, width = np.zeros(root.shape[1]), 1.0
+    for _ in range(ROUNDS if np.any(columns) else 0):
+        steps = [root @ (centre + width * draw) for draw in draws]
+        tried = [_laws(card, scopes, step) for step in steps]
+        found = [laws for laws in tried if laws]
+        if len(found) < TRIED / 2:
+            return np.zeros(len(root)), root
+        away = [
+            np.array([(laws[i](s.pulses) - s.law(s.pulses)) / size[i] for laws in found])
+            for i, s in enumerate(scopes)
+        ]
+        # The same draws to first order: chance does not count.
+        wanted = np.var(draws[[bool(laws) for laws in tried]] @ columns.T, axis=0).sum()
+        bias, scatter = (np.concatenate([f(a, axis=0) for a in away]) for f in (np.mean, np.var))
+        centre -= np.linalg.lstsq(columns, bias, rcond=SMALLEST_AXIS)[0]
+        centre *= min(1.0, LARGEST_SHIFT / max(float(np.linalg.norm(centre)), 1e-300))
+        width *= float(np.sqrt(wanted / np.maximum(scatter.sum(), 1e-300)))
+        width = float(np.clip(width, *WIDTHS))
+    return root @ centre, width * root
 
 
-def _width(
-    card: DeviceCard, scopes: Sequence[Scope], centre: FloatArray, root: FloatArray
-) -> float:
-    """Factor on the draws after which responses scatter as they do to first order."""
-    rng, drawn, wanted = np.random.default_rng(0), 0.0, 0.0
-    steps = [centre + root @ rng.standard_normal(root.shape[1]) for _ in range(TRIED)]
-    for i, scope in enumerate(scopes):
-        laws = [scope.drawn(_split(card, step)[i]) for step in steps]
-        values = [law(scope.pulses) for law in laws if law is not None]
-        if len(values) > TRIED / 2:
-            size = float(np.ptp(scope.law(scope.pulses)))
-            drawn += float(np.sum(np.var(values, axis=0))) / size**2
-            wanted += float(np.sum(scope.std**2)) / size**2
-    return float(np.clip(np.sqrt(wanted / drawn), *WIDTHS)) if drawn > 0 else 1.0
+def _laws(card: DeviceCard, scopes: Sequence[Scope], step: FloatArray) -> list[Law]:
+    """Law of every curve after a step of the coordinates, none where one leaves its scope."""
+    laws = []
+    for scope, own in zip(scopes, _split(card, step), strict=True):
+        law = scope.drawn(own)
+        if law is None:
+            return []
+        laws.append(law)
+    return laws
 
 
 def _draw(
@@ -224,9 +232,7 @@ def _draw(
     for attempt in range(MAX_DRAWS):
         size = min(1.0, REDRAWS / (attempt + 1))
         step = size * (centre + root @ rng.standard_normal(root.shape[1]))
-        parts = zip(scopes, _split(card, step), strict=True)
-        laws = [law for scope, own in parts if (law := scope.drawn(own)) is not None]
-        if len(laws) == len(scopes):
+        if laws := _laws(card, scopes, step):
             curves = zip(card.curves, laws, strict=True)
             drawn = tuple(replace(curve, law=law, fit={}) for curve, law in curves)
             with contextlib.suppress(CardError):

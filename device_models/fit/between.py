@@ -29,7 +29,7 @@ PRIOR_SHARE = 1 / 3
 """Spread between devices that is expected, as a share of the prior of a fit: a factor of e."""
 
 LEAST_NOISE = 1e-3
-"""Noise of a reading against which the prior counts, at least, as a share of the range."""
+"""Noise of a reading that is set against the prior, at least, as a share of the response."""
 
 
 def shrunk_fit(law: Law, points: Points, noise: float) -> Fit:
@@ -37,8 +37,8 @@ def shrunk_fit(law: Law, points: Points, noise: float) -> Fit:
 
     `noise`: std of a reading of weight 1, in the unit of the response.
     """
-    span = float(np.ptp(points.values))
-    prior, noise = _device_prior(law, span), _at_least(noise, span)
+    prior = _device_prior(law, float(np.ptp(points.values)))
+    noise = _at_least(noise, points.values, points.weights)
     centre, n_theta = law.theta, len(law.theta)
 
     def at(theta: FloatArray) -> Law | None:
@@ -96,8 +96,8 @@ def _moved(branch: Branch, law: Law, clusters: Sequence[Cluster]) -> tuple[Float
     And the mean covariance of one by the noise of its readings, (n_theta, n_theta).
     """
     noise = white_noise(branch, [law] * len(branch.clusters), weighted=True)
-    span = float(np.ptp(law(branch.pulses)))
-    prior, floor = _device_prior(law, span), _at_least(noise, span)
+    prior = _device_prior(law, float(np.ptp(law(branch.pulses))))
+    floor = _at_least(noise, law(branch.pulses), branch.weights)
     changes, by_noise = {}, np.zeros((len(prior), len(prior)))
     for cluster, rows in zip(branch.clusters, branch.rows, strict=True):
         root = np.sqrt(branch.weights[rows])
@@ -116,6 +116,8 @@ def _device_prior(law: Law, span: float) -> FloatArray:
     return np.where(np.isfinite(prior), prior, max(span / 2, np.finfo(float).tiny))
 
 
-def _at_least(noise: float, span: float) -> float:
-    """The noise, or the least that is set against the prior."""
-    return max(noise, LEAST_NOISE * span, np.finfo(float).tiny)
+def _at_least(noise: float, values: FloatArray, weights: FloatArray) -> float:
+    """The noise of weight 1, or the least that is set against the prior for a response (n,)."""
+    away = values - np.average(values, weights=weights)
+    size = 2 * float(np.sqrt(np.mean(weights * away**2)))
+    return max(noise, LEAST_NOISE * size, np.finfo(float).tiny)
