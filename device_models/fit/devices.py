@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from device_models.card import Spread
 from device_models.curves import Law
+from device_models.fit.bands import drift
 from device_models.fit.between import between_devices, shrunk_fit
 from device_models.fit.branches import Branch
 from device_models.fit.laws import Fit
 from device_models.fit.levels import Levels, by_chance, components, levels
 from device_models.fit.spread import PulseNoise, white_noise
+from device_models.pulses import PulseData
 
 FloatArray = NDArray[np.float64]
 
@@ -108,12 +110,41 @@ def noise_notes(
     return notes
 
 
+def spread_findings(
+    branches: Sequence[Branch], noise: Sequence[PulseNoise], half: float
+) -> list[str]:
+    """What a reader should know of noise and drift, one line each."""
+    lines = []
+    for branch, of_pulses in zip(branches, noise, strict=True):
+        if of_pulses.spacing != 1:
+            lines.append(
+                f"{branch.name}: readings {of_pulses.spacing:g} pulses apart: write noise of "
+                f"{of_pulses.write / half:.2g} of half the range from their scatter around the "
+                f"curve; noise that stays (step_c2c) cannot be measured"
+            )
+        found = drift(branch)
+        if found is not None and found.real:
+            lines.append(
+                f"{branch.name}: the level drifts over {found.n_cycles} cycles, by "
+                f"{found.change / (2 * half):+.1%} of the range (correlation with the cycle number "
+                f"{found.correlation:.2f}); a tile does not drift"
+            )
+    return lines
+
+
 def half_range(laws: Sequence[Law], branches: Sequence[Branch], n_pulses: int) -> float:
     """Half of the widest conductance range at one field, between the readings of the branches."""
     ends: dict[float, list[float]] = {}
     for law, branch in zip(laws, branches, strict=True):
         ends.setdefault(branch.field_G, []).extend(law(_span(branch)))
     return max(max(own) - min(own) for own in ends.values()) / 2
+
+
+def read_noise_of(data: PulseData, branches: Sequence[Branch]) -> float | None:
+    """Std of a single read in conductance [S or 1]; None where each state was read once."""
+    if data.read_noise is None or data.quantity == "conductance":
+        return data.read_noise
+    return data.read_noise * float(np.mean([np.mean(b.values**2) for b in branches]))
 
 
 def rounded(value: float) -> float:

@@ -68,17 +68,21 @@ def all_curves_covariance(
     """Covariance of the coordinates of all curves, (n, n), and where it comes from.
 
     From the single readings; and where whole devices (or cycles) differ by more than their
-    readings explain, what a bootstrap over them shows beyond that.
+    readings explain, what a bootstrap over them shows beyond that. Of two to four, which are too
+    few to resample, the scatter of what each contributes to the coordinates counts instead.
     """
     readings = block_diag(
         *(reading_covariance(b, f.law) for b, f in zip(branches, fits, strict=True))
     )
-    unit, labels = _resampling_unit(branches)
+    unit, labels = _resampling_unit(branches, fits)
     fewest = min(len(set(own)) for own in labels)
     chance = chance_of_difference(branches, fits, labels) if fewest > 1 else 1.0
-    if chance > ALIKE or draws < 2 or fewest < MIN_RESAMPLED:
+    if chance > ALIKE or (draws < 2 and fewest >= MIN_RESAMPLED):
         more = f", although {unit} differ by more than these" if chance < CHANCE else ""
         return readings, f"residuals of single readings{more}"
+    if fewest < MIN_RESAMPLED:
+        few = _few_units_covariance(branches, fits, labels)
+        return readings + beyond(few, readings), f"scatter of {fewest} {unit}, Student's t"
     # A bootstrap over n finds (n - 1) / n of the variance.
     factor = student(fewest - 1) * fewest / (fewest - 1)
     resampled = factor * _resampled_covariance(branches, fits, labels, draws, seed)
@@ -157,6 +161,49 @@ def _resampled_covariance(
     return np.cov(thetas, rowvar=False)
 
 
+def _few_units_covariance(
+    branches: Sequence[Branch], fits: Sequence[Fit], labels: Labels
+) -> FloatArray:
+    """Covariance of the coordinates from how few whole devices (or cycles) move the fits.
+
+    To first order each adds its own part to the coordinates; n parts that differ by chance have
+    n times the variance of one in their sum (a sandwich over clusters: Liang and Zeger, 1986), as
+    wide as Student's t for n - 1 degrees of freedom makes it. Fields have units of their own.
+    """
+    parts = [_parts(*each) for each in zip(branches, fits, labels, strict=True)]
+    sizes = [len(fit.law.theta_names) for fit in fits]
+    stops = np.cumsum(sizes)
+    matrix = np.zeros((stops[-1], stops[-1]))
+    for field_G in {b.field_G for b in branches}:
+        own = [i for i, b in enumerate(branches) if b.field_G == field_G]
+        names = sorted(set.union(*(set(parts[i]) for i in own)))
+        columns = np.concatenate([np.arange(stops[i] - sizes[i], stops[i]) for i in own])
+        moved = np.array(
+            [np.concatenate([parts[i].get(u, np.zeros(sizes[i])) for i in own]) for u in names]
+        )
+        moved -= moved.mean(axis=0)
+        factor = student(len(names) - 1) * len(names) / (len(names) - 1)
+        matrix[np.ix_(columns, columns)] = factor * moved.T @ moved
+    return matrix
+
+
+def _parts(branch: Branch, fit: Fit, labels: Sequence[Any]) -> dict[Any, FloatArray]:
+    """What the readings of each label add to the coordinates of the fit, (n_theta,) each."""
+    prior, root = prior_std(fit.law), np.sqrt(branch.weights)
+    prior = np.where(np.isfinite(prior), prior, 2 * float(np.ptp(branch.values)))
+    residual = root * (branch.values - fit.law(branch.pulses))
+    noise = max(float(np.sqrt(np.mean(residual**2))), ROUNDING * float(np.abs(residual).max()))
+    columns = root[:, None] * fit.law.jacobian(branch.pulses) * prior / noise
+    inverse = np.linalg.inv(columns.T @ columns + np.eye(len(prior)))
+    moves = (columns * (residual / noise)[:, None]) @ inverse * prior
+    sums = np.zeros((len(labels), len(prior)))
+    np.add.at(sums, branch.cluster, moves)
+    parts = dict.fromkeys(labels, np.zeros(len(prior)))
+    for label, own in zip(labels, sums, strict=True):
+        parts[label] = parts[label] + own
+    return parts
+
+
 def widening(branch: Branch, fits: dict[str, Fit], scores: dict[str, float], chosen: str) -> float:
     """Factor on the standard errors of the `chosen` law for others that fit nearly as well [1].
 
@@ -191,8 +238,32 @@ def limited(matrix: FloatArray, prior: FloatArray) -> FloatArray:
     return matrix * np.outer(factor, factor)
 
 
-def _resampling_unit(branches: Sequence[Branch]) -> tuple[str, Labels]:
-    """Devices where there are enough of them, cycles otherwise; a label for every cluster."""
-    if min(len({d for d, _ in b.clusters}) for b in branches) >= MIN_RESAMPLED:
+def _resampling_unit(branches: Sequence[Branch], fits: Sequence[Fit]) -> tuple[str, Labels]:
+    """Devices or cycles, whichever the scatter is in, and a label for every cluster.
+
+    Devices where there are enough of them, where each was measured once, and where they differ by
+    more than their cycles do.
+    """
+    n_devices = [len({d for d, _ in b.clusters}) for b in branches]
+    once = all(n == len(b.clusters) > 1 for n, b in zip(n_devices, branches, strict=True))
+    if min(n_devices) >= MIN_RESAMPLED or once or _devices_differ(branches, fits):
         return "devices", [[d for d, _ in b.clusters] for b in branches]
     return "cycles", [list(b.clusters) for b in branches]
+
+
+def _devices_differ(branches: Sequence[Branch], fits: Sequence[Fit]) -> bool:
+    """Whether the levels of devices differ by more than those of their cycles do."""
+    for branch, fit in zip(branches, fits, strict=True):
+        weights = np.bincount(branch.cluster, branch.weights)
+        away = branch.weights * (branch.values - fit.law(branch.pulses))
+        level = np.bincount(branch.cluster, away) / weights
+        names = [d for d, _ in branch.clusters]
+        groups = [level[[n == name for n in names]] for name in dict.fromkeys(names)]
+        spare = len(level) - len(groups)
+        within = sum(float(np.sum((g - g.mean()) ** 2)) for g in groups)
+        if len(groups) > 1 and spare > 0 and within > 0:
+            between = sum(len(g) * float(g.mean() - level.mean()) ** 2 for g in groups)
+            ratio = between / (len(groups) - 1) / (within / spare)
+            if fisher.sf(ratio, len(groups) - 1, spare) < ALIKE / len(branches):
+                return True
+    return False
