@@ -20,6 +20,9 @@ from device_models.pulses import PulseData
 FloatArray = NDArray[np.float64]
 
 MIN_DEVICES = 3
+ROUNDING = 1e-9
+"""Spreads below this are those of the last digits."""
+
 AT_AN_END = 0.1
 """A branch ends at an end of the range where it is this near to it, as a share of the range."""
 
@@ -187,7 +190,7 @@ def _ends_of_range(
     return (
         _rms([p.device for p in lows]),
         _rms([p.device for p in highs]),
-        float(np.sqrt(np.nanmean(cycles))) if np.any(np.isfinite(cycles)) else np.nan,
+        _rms(cycles) if np.any(np.isfinite(cycles)) else np.nan,
     )
 
 
@@ -203,6 +206,7 @@ def _step_spread(
 
 
 def _rms(variances: Sequence[float]) -> float:
-    """Root of the mean of what is known, 0 where nothing is."""
+    """Root of the mean of what is known, 0 where nothing is, or chance explains all of it."""
     known = [v for v in variances if np.isfinite(v)]
-    return float(np.sqrt(np.mean(known))) if known else 0.0
+    mean = float(np.mean(known)) if known else 0.0
+    return float(np.sqrt(mean)) if mean > ROUNDING**2 else 0.0

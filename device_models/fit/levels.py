@@ -50,7 +50,8 @@ class Components:
     """Variances of a number that devices and their cycles have, beyond what chance explains.
 
     `device`: between devices, `cycle`: between the cycles of a device beyond the noise of single
-    pulses; NaN where there is nothing to tell it from. `mean` of the devices' means.
+    pulses; NaN where there is nothing to tell it from, below 0 where chance explains more than
+    there is, so that means over several stay right. `mean` of the devices' means.
     """
 
     mean: float
@@ -161,16 +162,9 @@ def components(values: FloatArray, devices: Sequence[str], noise: float) -> Comp
     own = np.bincount(group, y) / n
     dof = len(y) - len(n)
     within = float(np.sum((y - own[group]) ** 2) / dof) if dof else np.nan
-    cycle = max(within - noise, 0.0) if dof else np.nan
     if len(n) < 2:
-        return Components(float(own.mean()), np.nan, cycle)
+        return Components(float(own.mean()), np.nan, within - noise)
     between = float(np.sum(n * (own - np.average(own, weights=n)) ** 2) / (len(n) - 1))
     size = (n.sum() - np.sum(n**2) / n.sum()) / (len(n) - 1)
-    chance = within if dof >= MIN_DOF else noise
-    device = max(between - chance, 0.0) / size
-    rounding = (8 * np.finfo(float).eps * float(np.abs(y).max())) ** 2
-    return Components(
-        float(own.mean()),
-        device if device > rounding else 0.0,
-        cycle if not cycle <= rounding else 0.0,
-    )
+    device = (between - (within if dof >= MIN_DOF else noise)) / size
+    return Components(float(own.mean()), device, within - noise)
