@@ -162,7 +162,7 @@ def drift(readings: Readings | Branch) -> Drift | None:
         return None
     product = float(number @ level)
     r = float(np.clip(product / np.sqrt(power[0] * power[1]), -1, 1))
-    statistic = abs(r) * np.sqrt(dof / max(1 - r**2, np.finfo(float).tiny))
+    statistic = abs(r) * np.sqrt(dof / max(1 - r**2, np.finfo(float).eps))
     span = float(np.ptp(cycle))
     return Drift(
         readings.branch,

@@ -23,6 +23,9 @@ MIN_DEVICES = 3
 ROUNDING = 1e-9
 """Spreads below this are those of the last digits."""
 
+PROOF = 0.5
+"""Spread between cycles that is worth a word, as a share of the write noise."""
+
 AT_AN_END = 0.1
 """A branch ends at an end of the range where it is this near to it, as a share of the range."""
 
@@ -69,7 +72,7 @@ def find_spread(
     chance = [by_chance(*each) for each in zip(branches, laws, noise, strict=True)]
     low, high, range_c2c = _ends_of_range(branches, laws, found, chance)
     cycles = None if np.isnan(range_c2c) else rounded(range_c2c)
-    if cycles:
+    if cycles and cycles > PROOF * write / half:
         notes.append(
             f"From cycle to cycle the ends of the range move by {cycles:.3g} of half the range "
             f"beyond the noise of pulses (range_c2c): a tile does not have this."
