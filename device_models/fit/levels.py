@@ -31,6 +31,8 @@ MIN_DOF = 2
 SIMULATED = 256
 """Cycles that are simulated to see what the noise of single pulses does to a number."""
 
+MOST_READINGS = 200_000
+
 
 @dataclass(frozen=True, eq=False)
 class Levels:
@@ -76,11 +78,14 @@ def levels(branch: Branch, law: Law) -> Levels:
 def by_chance(branch: Branch, law: Law, noise: PulseNoise, seed: int = 0) -> Levels:
     """Variances of the `levels` of one cluster by the noise of single pulses, each (1,).
 
-    From clusters that are all the `law` but for that noise.
+    From clusters that are all the `law` but for that noise; NaN for one cluster, which differs
+    from nothing.
     """
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(int(np.ceil(SIMULATED / len(branch.clusters)))):
+    if len(branch.clusters) < 2:
+        return Levels(*np.full((3, 1), np.nan))
+    rng, drawn = np.random.default_rng(seed), []
+    rounds = min(SIMULATED / len(branch.clusters), MOST_READINGS / len(branch.pulses))
+    for _ in range(int(np.ceil(rounds))):
         values = law(branch.pulses) + noise.write * rng.standard_normal(len(branch.pulses))
         if noise.step_c2c > 0:
             for rows in branch.rows:
