@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_models import fit_card
-from device_models.fit.bands import all_readings, band, bands, drift
+from device_models.fit.bands import all_readings, band_of, bands, drift
 from device_models.fit.branches import select_branches
 from device_models.pulses import PulseData, Segment
 
@@ -43,7 +43,7 @@ def test_band_of_two_devices_of_two_cycles():
     assert found.cycle_std == pytest.approx([np.sqrt(2), 0.0])
     assert found.device_std == pytest.approx([np.sqrt(17), 0.0])
     assert found.std == pytest.approx([np.sqrt(19), 0.0])
-    assert found.end == pytest.approx((0.0, 0.0))
+    assert (found.at_end("cycle_std"), found.at_end("device_std")) == (0.0, 0.0)
     assert found.readings.tolist() == [4, 4]
 
 
@@ -56,7 +56,8 @@ def test_band_of_one_cycle_or_one_device_is_open_on_one_side():
     assert cycles.cycle_std == pytest.approx([np.sqrt(2), 0.0])
     alone = bands(data_of({("a", 1): [1.0, 2.0]}))[0]
     assert alone.std.tolist() == [0.0, 0.0]
-    assert np.isnan(alone.end).all()
+    assert np.isnan(alone.at_end("cycle_std"))
+    assert np.isnan(alone.at_end("device_std"))
 
 
 def test_ragged_cycles_count_where_they_were_read():
@@ -65,8 +66,8 @@ def test_ragged_cycles_count_where_they_were_read():
     assert found.mean == pytest.approx([2.0, 3.0, 4.0, 9.0])
     assert np.isnan(found.cycle_std[3])
     long = {("a", c): [1.0 + c, 2.0, 3.0 + c] for c in (1, 2, 3)} | {("a", 4): [1.0, 2.0, 3.0, 9.0]}
-    end = bands(data_of(long))[0].end
-    assert end[0] == pytest.approx(np.std([3.0, 4, 5, 6], ddof=1))
+    end = bands(data_of(long))[0].at_end("cycle_std")
+    assert end == pytest.approx(np.std([3.0, 4, 5, 6], ddof=1))
 
 
 def test_resistance_gives_the_band_of_the_conductance():
@@ -92,7 +93,7 @@ def test_a_branch_of_a_fit_has_the_same_band():
     data, _ = Array(devices=3, cycles=4, noise=0.02, gain=0.1).measured()
     branches, _, _ = select_branches(data)
     for branch, found in zip(branches, bands(data), strict=True):
-        own = band(branch)
+        own = band_of(branch)
         assert own.mean == pytest.approx(found.mean)
         assert own.cycle_std == pytest.approx(found.cycle_std)
         assert own.device_std == pytest.approx(found.device_std)
@@ -102,10 +103,9 @@ def test_band_finds_the_spreads_an_array_was_made_with():
     array = Array(devices=40, cycles=20, offset=0.2, cycle=0.06, noise=0.03, seed=1)
     data, truth = array.measured()
     for found in bands(data):
-        cycle, device = found.end
-        assert cycle == pytest.approx(np.hypot(0.06, 0.03) * SIZE / 2, rel=0.06)
+        assert found.at_end("cycle_std") == pytest.approx(np.hypot(0.06, 0.03) * SIZE / 2, rel=0.06)
         wanted = truth[found.branch][:, -1].std(ddof=1)
-        assert device == pytest.approx(wanted, rel=0.05)
+        assert found.at_end("device_std") == pytest.approx(wanted, rel=0.05)
 
 
 @given(st.floats(-0.5, 0.5).filter(lambda x: abs(x) > 1e-3), st.integers(4, 30))

@@ -62,12 +62,18 @@ class Band:
         """Std of a reading of any device in any cycle, (n,), as far as it is known."""
         return np.sqrt(np.nan_to_num(self.cycle_std) ** 2 + np.nan_to_num(self.device_std) ** 2)
 
-    @property
-    def end(self) -> tuple[float, float]:
-        """Std over cycles and from device to device at the end of the branch; NaN as above."""
-        usual = np.flatnonzero(2 * self.readings >= self.readings.max())
-        last = usual[-max(1, int(END_SHARE * len(usual))) :]
-        return _root_mean(self.cycle_std[last]), _root_mean(self.device_std[last])
+    def at_end(self, name: str) -> float:
+        """Root mean square of "cycle_std", "device_std" or "std" over the end of the branch.
+
+        NaN where it is not known; pulse numbers that less than half of the cycles reached do not
+        count.
+        """
+        usual = 2 * self.readings >= self.readings.max()
+        last = self.pulses[usual][-1]
+        late = usual & (self.pulses >= last - END_SHARE * (last - self.pulses[0]))
+        known = np.asarray(getattr(self, name))[late]
+        known = known[np.isfinite(known)]
+        return float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def bands(data: PulseData) -> tuple[Band, ...]:
 
     Readings of all amplitudes, widths and conditions count alike: select those of one before.
     """
-    return tuple(band(own) for own in all_readings(data))
+    return tuple(band_of(own) for own in all_readings(data))
 
 
 def all_readings(data: PulseData) -> tuple[Readings, ...]:
@@ -109,7 +115,7 @@ def all_readings(data: PulseData) -> tuple[Readings, ...]:
     )
 
 
-def band(readings: Readings | Branch) -> Band:
+def band_of(readings: Readings | Branch) -> Band:
     """Band of one branch at one field.
 
     One-way analysis of variance at every pulse number, with as many cycles as each device has.
@@ -211,9 +217,3 @@ def _table(readings: Readings | Branch) -> tuple[FloatArray, FloatArray, NDArray
 def _ratio(numerator: FloatArray, dof: NDArray[np.int64]) -> FloatArray:
     """The ratio, NaN where there is nothing to divide by."""
     return np.where(dof > 0, numerator / np.maximum(dof, 1), np.nan)
-
-
-def _root_mean(std: FloatArray) -> float:
-    """Root of the mean square of what is known, NaN where nothing is."""
-    known = std[np.isfinite(std)]
-    return float(np.sqrt(np.mean(known**2))) if len(known) else float("nan")
