@@ -178,9 +178,13 @@ def test_intervals_from_few_cycles_that_differ_hold_the_truth(cycles):
 def test_few_devices_that_differ_widen_the_intervals_although_they_have_many_cycles():
     data, truth = Array(devices=3, cycles=10, offset=0.2, noise=0.02, seed=2).measured()
     fit = fit_card(data, law="exponential_mixture_1")
-    assert fit.covariance_from == "scatter of 3 devices, Student's t"
+    assert fit.covariance_from == "how 3 devices differ"
     error = fit.card.uncertainty.standard_errors()[0]
     spread = truth["LTP"][:, 0].std(ddof=1) / np.sqrt(3)
     assert error == pytest.approx(spread * 4.303 / Z95, rel=0.1)
+    again = fit_card(data, law="exponential_mixture_1", bootstrap=0)
+    assert np.allclose(
+        again.card.uncertainty.standard_errors(), fit.card.uncertainty.standard_errors()
+    )
     alike, _ = Array(devices=3, cycles=10, cycle=0.1, noise=0.02, seed=4).measured()
     assert "cycles" in fit_card(alike, law="exponential_mixture_1").covariance_from

@@ -69,7 +69,7 @@ def all_curves_covariance(
 
     From the single readings; and where whole devices (or cycles) differ by more than their
     readings explain, what a bootstrap over them shows beyond that. Of two to four, which are too
-    few to resample, the scatter of what each contributes to the coordinates counts instead.
+    few to resample, and without draws, what each adds to the coordinates counts instead.
     """
     readings = block_diag(
         *(reading_covariance(b, f.law) for b, f in zip(branches, fits, strict=True))
@@ -77,12 +77,11 @@ def all_curves_covariance(
     unit, labels = _resampling_unit(branches, fits)
     fewest = min(len(set(own)) for own in labels)
     chance = chance_of_difference(branches, fits, labels) if fewest > 1 else 1.0
-    if chance > ALIKE or (draws < 2 and fewest >= MIN_RESAMPLED):
-        more = f", although {unit} differ by more than these" if chance < CHANCE else ""
-        return readings, f"residuals of single readings{more}"
-    if fewest < MIN_RESAMPLED:
+    if chance > ALIKE:
+        return readings, "residuals of single readings"
+    if draws < 2 or fewest < MIN_RESAMPLED:
         few = _few_units_covariance(branches, fits, labels)
-        return readings + beyond(few, readings), f"scatter of {fewest} {unit}, Student's t"
+        return readings + beyond(few, readings), f"how {fewest} {unit} differ"
     # A bootstrap over n finds (n - 1) / n of the variance.
     factor = student(fewest - 1) * fewest / (fewest - 1)
     resampled = factor * _resampled_covariance(branches, fits, labels, draws, seed)
