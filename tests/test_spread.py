@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crossbar import pulsed_device
 from crossbar.probe import measure_tile, single_pulse_tile
-from device_models import CardError, fit_card
+from device_models import CardError, FitError, fit_card
 from device_models.card import Spread, card_from_dict
 from device_models.curves import ExponentialMixture
 from device_models.fit.branches import select_branches
@@ -354,3 +354,38 @@ def test_noise_of_a_read_is_said_beside_that_of_a_pulse(quantity):
     half = np.ptp(card.conductance_range()) / 2
     said = float(card.spread.note.split("A single read scatters by ")[1].split()[0])
     assert said == pytest.approx(0.1 / half, rel=0.02)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.integers(1, 3), st.integers(4, 30), st.booleans()),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda each: each[:2],
+    ),
+    st.sampled_from([0.0, 0.02, 0.3]),
+    st.sampled_from([1, 3]),
+    st.integers(0, 3),
+)
+def test_ragged_and_missing_branches_give_finite_spreads_and_devices(cycles, noise, step, seed):
+    rng, segments = np.random.default_rng(seed), []
+    for device, cycle, length, with_ltd in cycles:
+        n = step * np.arange(length, dtype=float)
+        size = 1 + 0.2 * rng.standard_normal()
+        up = 1 + size * (1 - np.exp(-n / 10))
+        for branch, y in (("LTP", up), ("LTD", up[::-1])):
+            if branch == "LTP" or with_ltd or not any(s.branch == "LTD" for s in segments):
+                values = y + noise * rng.standard_normal(length)
+                segments.append(Segment(branch, n, values, device, cycle))
+    data = PulseData("conductance", "S", tuple(segments), "r.csv", "")
+    try:
+        card = fitted(data).card
+    except FitError:
+        return
+    spread = card.spread.to_dict()
+    assert all(np.isfinite(v) and v >= 0 for k, v in spread.items() if k != "note")
+    for vary in ("fit", "d2d"):
+        if getattr(card.uncertainty, vary) is not None:
+            for drawn in card.sample(3, seed=0, vary=[vary]):
+                assert np.all(np.isfinite(drawn.conductance("LTD", np.arange(5.0))))
