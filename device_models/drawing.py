@@ -35,10 +35,14 @@ STEPS = {"fit": (-0.1, 0.1), "d2d": (-2.0, -1.0, 1.0, 2.0)}
 so much, while a fit is known only near its optimum."""
 
 MOST_CURVED = 1.5
+"""How much farther than its slope says a response may reach, at most."""
+
 LARGEST_LOG = 1.0
 """Largest std of the logarithm of a lowest level: beyond it only the size of the level is known."""
 
 SMALLEST_AXIS = 1e-3
+"""Axes of a covariance that move responses by less than this share of the largest stay put."""
+
 LARGEST_SHIFT = 0.5
 """Farthest that the centre of the draws may move, in standard deviations."""
 
@@ -46,8 +50,9 @@ TRIED = 128
 """Draws from which centre and width of the draws are set, in `ROUNDS` that each start better."""
 
 ROUNDS = 3
-
 WIDTHS = (0.5, 1.5)
+"""Narrowest and widest that draws are made."""
+
 MAX_DRAWS = 1000
 REDRAWS = 100
 """Draws after which every further one is smaller than the one before."""

@@ -62,33 +62,26 @@ def find_spread(
     Both come straight from the readings: a device has too few for a curve of its own.
     `read_noise`: std of a single read where states were read several times [unit of the response].
     """
-    # Weighted by the steps: a relative spread matters where steps are large.
-    walk = [(p.step_c2c * p.mean_step) ** 2 for p in noise]
-    c2c = float(np.sqrt(np.sum(walk) / np.sum([p.mean_step**2 for p in noise])))
-    write = float(np.sqrt(np.mean([p.write**2 for p in noise])))
-    pulse_to_pulse = {"step_c2c": rounded(c2c), "write_noise": rounded(write / half)}
-    notes = noise_notes(noise, half, read_noise)
     found = [levels(b, law) for b, law in zip(branches, laws, strict=True)]
     chance = [by_chance(*each) for each in zip(branches, laws, noise, strict=True)]
-    low, high, range_c2c = _ends_of_range(branches, laws, found, chance)
-    cycles = None if np.isnan(range_c2c) else rounded(range_c2c)
-    if cycles and cycles > PROOF * write / half:
-        notes.append(
-            f"From cycle to cycle the ends of the range move by {cycles:.3g} of half the range "
-            f"beyond the noise of pulses (range_c2c): a tile does not have this."
-        )
+    low, high, cycles = _ends_of_range(branches, laws, found, chance)
     n_devices = len({d for b in branches for d, _ in b.clusters})
-    if n_devices < 2:
-        notes.insert(0, "One device: no device-to-device spread was measured.")
-        return None, Spread(**pulse_to_pulse, range_c2c=cycles, note=" ".join(notes))
-    notes.insert(0, f"Device to device from {n_devices} devices.")
+    of_pulses = _pulse_spread(noise, half)
     spread = Spread(
-        **pulse_to_pulse,
+        **of_pulses,
         step_d2d=rounded(_step_spread(branches, found, chance)),
         range_d2d=rounded(float(np.sqrt((low**2 + high**2) / 2))),
         upper_share=rounded(high**2 / (low**2 + high**2)) if low or high else None,
-        range_c2c=cycles,
-        note=" ".join(notes),
+        range_c2c=None if np.isnan(cycles) else rounded(cycles),
+        note=" ".join(
+            [
+                f"Device to device from {n_devices} devices."
+                if n_devices > 1
+                else "One device: no device-to-device spread was measured.",
+                *noise_notes(noise, half, read_noise),
+                *_cycle_notes(cycles, of_pulses["write_noise"]),
+            ]
+        ),
     )
     if n_devices < MIN_DEVICES:
         return None, spread
@@ -112,8 +105,21 @@ def noise_notes(
             "counts as write noise."
         )
     if read_noise is not None:
-        notes.append(f"A single read scatters by {read_noise / half:.3g} of half the range.")
+        notes.append(
+            f"A single read scatters by {read_noise / half:.3g} of half the range, which is a part "
+            f"of the write noise."
+        )
     return notes
+
+
+def _cycle_notes(cycles: float, write_noise: float) -> list[str]:
+    """What a tile lacks of the spread between cycles [half range], where it is worth a word."""
+    if not cycles > PROOF * write_noise:
+        return []
+    return [
+        f"From cycle to cycle the ends of the range move by {cycles:.3g} of half the range beyond "
+        f"the noise of pulses (range_c2c): a tile does not have this."
+    ]
 
 
 def spread_findings(
@@ -156,6 +162,15 @@ def read_noise_of(data: PulseData, branches: Sequence[Branch]) -> float | None:
 def rounded(value: float) -> float:
     """To four digits, as cards hold what was estimated."""
     return float(f"{float(value):.4g}")
+
+
+def _pulse_spread(noise: Sequence[PulseNoise], half: float) -> dict[str, float]:
+    """Spreads of a card from the noise of single pulses of its branches."""
+    # Weighted by the steps: a relative spread matters where steps are large.
+    walk = [(p.step_c2c * p.mean_step) ** 2 for p in noise]
+    c2c = float(np.sqrt(np.sum(walk) / np.sum([p.mean_step**2 for p in noise])))
+    write = float(np.sqrt(np.mean([p.write**2 for p in noise])))
+    return {"step_c2c": rounded(c2c), "write_noise": rounded(write / half)}
 
 
 def _span(branch: Branch) -> FloatArray:

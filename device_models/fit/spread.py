@@ -73,31 +73,8 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
         return _noise_of_readings_apart(branch, laws, float(np.median(gaps)))
     longest = max(int(branch.pulses.max() * LONGEST_SHARE), 1)
     lags = np.unique(np.geomspace(1, longest, N_LAGS).astype(int))
-    # Sums over [lag, stretch of the branch]: squares, their number, and what multiplies the parts.
-    squares, counts, fresh, lasting = np.zeros((4, len(lags), N_STRETCHES))
-    steps = []
-    for own, law in zip(branch.rows, laws, strict=True):
-        order = np.argsort(branch.pulses[own], kind="stable")
-        n, y = branch.pulses[own][order], branch.values[own][order]
-        residual = y - law(n)
-        step = np.abs(law(n + 1) - law(n))
-        steps.append(step)
-        # Where the curve stands still nothing is known of how a deviation moves.
-        step = np.maximum(step, LEAST_STEP * np.sqrt(np.mean(step**2)) + np.finfo(float).tiny)
-        falls = np.concatenate([[0.0], np.cumsum((step[:-1] / step[1:]) ** 2)])
-        stretch = np.minimum(N_STRETCHES * np.arange(len(n)) // len(n), N_STRETCHES - 1)
-        for i, k in enumerate(lags[lags < len(n)]):
-            near = np.abs(n[k:] - n[:-k] - k) < SAME_PULSE
-            ratio = np.minimum(step[k:] / step[:-k], LARGEST_RATIO)
-            left = residual[k:] - ratio * residual[:-k]
-            for table, values in (
-                (squares, left**2),
-                (counts, np.ones(len(left))),
-                (fresh, 1 + ratio**2),
-                (lasting, step[k:] ** 2 * (falls[k:] - falls[:-k])),
-            ):
-                np.add.at(table[i], stretch[:-k][near], values[near])
-    mean_step = float(np.sqrt(np.mean(np.concatenate(steps) ** 2)))
+    sums, mean_step = _sums_over_lags(branch, laws, lags)
+    squares, counts, fresh, lasting = sums
     if not squares[0].any():
         return PulseNoise(0.0, mean_step, 0.0, 0.0)
     variance = squares[0].sum() / counts[0].sum()
@@ -113,14 +90,45 @@ def pulse_noise(branch: Branch, laws: Sequence[Law]) -> PulseNoise:
     )
 
 
+def _sums_over_lags(
+    branch: Branch, laws: Sequence[Law], lags: NDArray[np.int64]
+) -> tuple[FloatArray, float]:
+    """Sums over [lag, stretch of the branch] of what `pulse_noise` compares, and the mean step.
+
+    Squares of what is left of deviations, their number, and what multiplies noise that is drawn
+    anew and noise that stays in them: (4, n_lags, n_stretches).
+    """
+    sums = np.zeros((4, len(lags), N_STRETCHES))
+    steps = []
+    for own, law in zip(branch.rows, laws, strict=True):
+        order = np.argsort(branch.pulses[own], kind="stable")
+        n, y = branch.pulses[own][order], branch.values[own][order]
+        residual = y - law(n)
+        step = np.abs(law(n + 1) - law(n))
+        steps.append(step)
+        # Where the curve stands still nothing is known of how a deviation moves.
+        step = np.maximum(step, LEAST_STEP * np.sqrt(np.mean(step**2)) + np.finfo(float).tiny)
+        falls = np.concatenate([[0.0], np.cumsum((step[:-1] / step[1:]) ** 2)])
+        stretch = np.minimum(N_STRETCHES * np.arange(len(n)) // len(n), N_STRETCHES - 1)
+        for i, k in enumerate(lags[lags < len(n)]):
+            near = np.abs(n[k:] - n[:-k] - k) < SAME_PULSE
+            ratio = np.minimum(step[k:] / step[:-k], LARGEST_RATIO)
+            left = residual[k:] - ratio * residual[:-k]
+            lasting = step[k:] ** 2 * (falls[k:] - falls[:-k])
+            for table, values in zip(
+                sums, (left**2, np.ones(len(left)), 1 + ratio**2, lasting), strict=True
+            ):
+                np.add.at(table[i], stretch[:-k][near], values[near])
+    return sums, float(np.sqrt(np.mean(np.concatenate(steps) ** 2)))
+
+
 def white_noise(branch: Branch, laws: Sequence[Law], weighted: bool = False) -> float:
     """Std of what is drawn anew with every reading, in the unit of the response.
 
-    Where `weighted`, that of a reading of weight 1, else of all readings alike.
-
-    From each reading's deviation from the line between its two neighbours' deviations from
-    `laws`, one for each cluster: whatever moves slowly along the branch drops out (Gasser, Sroka
-    and Jennen-Steinmetz, 1986). 0 where no cluster has three readings.
+    Where `weighted`, that of a reading of weight 1, else of all readings alike. From how far each
+    reading's deviation from `laws`, one for each cluster, lies off the line between those of its
+    two neighbours: whatever moves slowly along the branch drops out (Gasser, Sroka and
+    Jennen-Steinmetz, 1986). 0 where no cluster has three readings.
     """
     squares, expected = [], []
     for rows, law in zip(branch.rows, laws, strict=True):
