@@ -55,7 +55,9 @@ WIDTHS = (0.5, 1.5)
 
 MAX_DRAWS = 1000
 REDRAWS = 100
-"""Draws after which every further one is smaller than the one before."""
+"""Draws after which every further one is smaller than the one before, by this power."""
+
+SHRINKING = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +237,7 @@ def _draw(
 ) -> tuple[Curve, ...]:
     """Curves of one device, drawn until they are responses that devices have."""
     for attempt in range(MAX_DRAWS):
-        size = min(1.0, REDRAWS / (attempt + 1))
+        size = min(1.0, REDRAWS / (attempt + 1)) ** SHRINKING
         step = size * (centre + root @ rng.standard_normal(root.shape[1]))
         if laws := _laws(card, scopes, step):
             curves = zip(card.curves, laws, strict=True)

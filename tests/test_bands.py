@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from device_models import fit_card
 from device_models.fit.bands import all_readings, band_of, bands, drift
 from device_models.fit.branches import select_branches
+from device_models.fit.uncertainty import limited
 from device_models.pulses import PulseData, Segment
 
 Z95 = 1.959964
@@ -188,3 +189,16 @@ def test_few_devices_that_differ_widen_the_intervals_although_they_have_many_cyc
     )
     alike, _ = Array(devices=3, cycles=10, cycle=0.1, noise=0.02, seed=4).measured()
     assert "cycles" in fit_card(alike, law="exponential_mixture_1").covariance_from
+
+
+def test_a_limit_on_open_coordinates_keeps_their_sum():
+    """Two coordinates that trade against each other: each open, the sum known to 1e-3."""
+    open_difference, known_sum = 50.0**2 * np.array([[1, -1], [-1, 1.0]]), 1e-6 * np.ones((2, 2))
+    matrix = np.zeros((3, 3))
+    matrix[:2, :2] = open_difference + known_sum
+    matrix[2, 2] = 1e6
+    found = limited(matrix, np.array([3.0, 3.0, np.inf]))
+    assert np.sqrt(np.diag(found)) == pytest.approx([3.0, 3.0, 1e3], rel=0.01)
+    assert np.ones(2) @ found[:2, :2] @ np.ones(2) == pytest.approx(4e-6, rel=1e-3)
+    narrow = np.diag([1.0, 4.0, 9.0])
+    assert np.allclose(limited(narrow, np.array([3.0, 3.0, np.inf])), narrow)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from crossbar import pulsed_device
 from crossbar.probe import measure_tile, single_pulse_tile
-from device_models import CardError, FitError, fit_card
-from device_models.card import Spread, card_from_dict
+from device_models import CardError, FitError, fit_card, read_pulses
+from device_models.card import CARD_FOLDER, Spread, card_from_dict
 from device_models.curves import ExponentialMixture
 from device_models.fit.branches import select_branches
 from device_models.fit.levels import components
@@ -43,8 +43,8 @@ def fitted(data, law=LAW):
 
 
 @given(
-    st.integers(3, 8),
-    st.lists(st.floats(-100, 100), min_size=1, max_size=6),
+    st.integers(1, 8),
+    st.lists(st.floats(-100, 100), min_size=0, max_size=6),
     st.floats(0, 1e6),
 )
 def test_devices_that_are_equal_have_no_covariance(n, theta, variance):
@@ -181,6 +181,18 @@ def test_drawn_devices_stay_positive_over_decades(law):
         ends = [d.conductance_range() for d in card.sample(50, seed=1, vary=vary)]
         assert np.min(ends) > 0
         assert np.max(ends) < 10 * 3e-5
+
+
+def test_draws_stay_near_a_curve_whose_coordinates_are_wide_open():
+    """Noise-free splines of many fields: increments of 0 have any logarithm."""
+    fit = fit_card(read_pulses(CARD_FOLDER / "lsmo_pvdf_co.csv"), bootstrap=0)
+    low, high = fit.card.conductance_range()
+    n = np.arange(0.0, fit.card.n_pulses)
+    for drawn in fit.card.sample(3, seed=0, vary=["fit"]):
+        for branch in ("LTP", "LTD"):
+            away = drawn.conductance(branch, n) - fit.card.conductance(branch, n)
+            assert np.abs(away).max() < 0.02 * (high - low)
+            assert drawn.conductance(branch, n).min() > 0
 
 
 def test_draws_of_a_wide_covariance_are_positive_and_keep_to_the_range():

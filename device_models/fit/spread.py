@@ -200,8 +200,11 @@ def device_covariance(theta: FloatArray, fit_covariance: FloatArray) -> FloatArr
     """Covariance between devices of coordinates (devices, n_theta) beyond the fit's own.
 
     `fit_covariance`: mean covariance of one device's fit. What is left after it is taken away is
-    kept where it is positive; a coordinate in which the devices are equal has none.
+    kept where it is positive; a coordinate in which the devices are equal has none, and so has a
+    single device.
     """
+    if len(theta) < 2 or theta.shape[1] == 0:
+        return np.zeros((theta.shape[1], theta.shape[1]))
     between = np.atleast_2d(np.cov(theta, rowvar=False, ddof=1))
     equal = np.ptp(theta, axis=0) <= ROUNDING * np.abs(theta).max(axis=0)
     between[equal, :] = between[:, equal] = 0.0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
+from scipy.optimize import brentq
 from scipy.stats import f as fisher
 from scipy.stats import norm, t
 
@@ -33,6 +34,9 @@ LEVELS = 26
 
 NO_WEIGHT = 1e-3
 """Laws with less of the best one's weight are not looked at."""
+
+LEAST_SHARE = -100.0
+"""Logarithm of the least share of a prior that is taken into a covariance."""
 
 ROUNDING = 8 * np.finfo(float).eps
 
@@ -231,10 +235,27 @@ def _response_variance(branch: Branch, law: Law, pulses: FloatArray) -> FloatArr
 
 
 def limited(matrix: FloatArray, prior: FloatArray) -> FloatArray:
-    """The covariance with no coordinate wider than its weak prior allows."""
-    errors = np.sqrt(np.diag(matrix))
-    factor = np.where(errors > prior, prior / np.maximum(errors, np.finfo(float).tiny), 1.0)
-    return matrix * np.outer(factor, factor)
+    """The covariance (n, n) with no coordinate wider than its weak `prior` std (n,) allows.
+
+    As much of the prior is taken in as that needs, which leaves alone what the data know: sums of
+    coordinates that are open each stay as certain as they are.
+    """
+    known = np.isfinite(prior)
+    unit = np.where(known, prior, np.maximum(np.sqrt(np.diag(matrix)), np.finfo(float).tiny))
+    own = matrix / np.outer(unit, unit)
+
+    def at(log_share: float) -> FloatArray:
+        return np.linalg.solve(np.eye(len(own)) + np.exp(log_share) * own * known, own)
+
+    def excess(log_share: float) -> float:
+        return float(np.diag(at(log_share))[known].max() - 1)
+
+    if np.diag(own)[known].max(initial=0.0) > 1 and excess(LEAST_SHARE) > 0 > excess(0.0):
+        own = at(brentq(excess, LEAST_SHARE, 0.0, xtol=1e-2))
+    # Whatever rounding leaves over.
+    factor = np.minimum(1.0, 1 / np.sqrt(np.maximum(np.diag(own), 1.0)))
+    unit = unit * np.where(known, factor, 1.0)
+    return (own + own.T) / 2 * np.outer(unit, unit)
 
 
 def _resampling_unit(branches: Sequence[Branch], fits: Sequence[Fit]) -> tuple[str, Labels]:
