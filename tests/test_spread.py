@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from device_arrays import SIZE, Array, ends_std
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import device_models
 from crossbar import pulsed_device
 from crossbar.probe import measure_tile, single_pulse_tile
 from device_models import CardError, FitError, fit_card, read_pulses
-from device_models.card import CARD_FOLDER, Spread, card_from_dict
+from device_models.card import Spread, card_from_dict
 from device_models.curves import ExponentialMixture
 from device_models.fit.branches import select_branches
 from device_models.fit.levels import components
@@ -22,6 +24,7 @@ from device_models.fit.spread import device_covariance, pulse_noise, white_noise
 from device_models.pulses import PulseData, Segment
 
 LAW = "exponential_mixture_1"
+LSMO = Path(device_models.__file__).parent / "cards" / "lsmo_pvdf_co.csv"
 KINDS = {
     "offsets": {"offset": 0.1},
     "gains": {"gain": 0.1},
@@ -185,7 +188,7 @@ def test_drawn_devices_stay_positive_over_decades(law):
 
 def test_draws_stay_near_a_curve_whose_coordinates_are_wide_open():
     """Noise-free splines of many fields: increments of 0 have any logarithm."""
-    fit = fit_card(read_pulses(CARD_FOLDER / "lsmo_pvdf_co.csv"), bootstrap=0)
+    fit = fit_card(read_pulses(LSMO), bootstrap=0)
     low, high = fit.card.conductance_range()
     n = np.arange(0.0, fit.card.n_pulses)
     for drawn in fit.card.sample(3, seed=0, vary=["fit"]):
