@@ -169,8 +169,8 @@ class CardDevice(PiecewiseStepDevice):
             ("dw_min_dtod", spread.step_d2d),
             # The card counts in half ranges, which are the unit of the weight; aihwkit in shares
             # of the end, and of the granularity.
-            ("w_min_dtod", _over(spread.range_d2d, -self.w_min)),
-            ("w_max_dtod", _over(spread.range_d2d, self.w_max)),
+            ("w_min_dtod", _over(spread.ends_d2d[0], -self.w_min)),
+            ("w_max_dtod", _over(spread.ends_d2d[1], self.w_max)),
             ("write_noise_std", _over(spread.write_noise, self.dw_min)),
         ):
             if getattr(self, name) is None:

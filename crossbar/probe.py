@@ -43,14 +43,15 @@ def probe(
 ) -> FloatArray:
     """Weights before and after each of `n_pulses` LTP or LTD pulses, `n_pulses + 1` x `n_devices`.
 
-    `start_weight` defaults to the end of the range the branch starts from.
+    `start_weight` [weight] defaults to the end of the range the branch starts from. A device whose
+    own range is another starts at the same place of its range.
     """
     check_choice("branch", branch, BRANCHES)
     up = branch == "LTP"
     if start_weight is None:
         start_weight = device.w_min if up else device.w_max
     tile = single_pulse_tile(device, n_devices)
-    tile.set_weights(torch.full((1, n_devices), float(start_weight)))
+    tile.set_weights(_starts(tile, device, float(start_weight)))
     weights = [_read(tile)]
     inputs, gradient = torch.ones(1, n_devices), torch.full((1, 1), -1.0 if up else 1.0)
     for _ in range(n_pulses):
@@ -59,26 +60,38 @@ def probe(
     return np.stack(weights)
 
 
-def measure_tile(card: DeviceCard, n_devices: int = 64, seed: int = 1) -> PulseData:
+def measure_tile(
+    card: DeviceCard, n_devices: int = 64, seed: int = 1, n_cycles: int = 1
+) -> PulseData:
     """The card's aihwkit tile measured like a device: every branch and field, as conductances.
 
-    Each branch starts where its curve starts and gets the card's number of pulses, with the
-    card's spreads. Every column of the tile is a device of the measurement.
+    Each branch starts where its curve starts, in the range of each device, and gets the card's
+    number of pulses, with the card's spreads; `n_cycles` times over the same devices. Every
+    column of the tile is a device of the measurement.
     """
     segments = []
     pulses = np.arange(card.n_pulses + 1.0)
     for curve in card.curves:
         device = pulsed_device(card, curve.field_G, construction_seed=seed)
-        start = card.conductance(curve.branch, 0, curve.field_G)
-        weights = probe(
-            device, curve.branch, card.n_pulses, float(device.scale.weight(start)), n_devices
-        )
-        readings = device.scale.conductance(weights)
-        segments += [
-            Segment(curve.branch, pulses, readings[:, i], str(i + 1), 1, curve.field_G)
-            for i in range(n_devices)
-        ]
+        start = float(device.scale.weight(card.conductance(curve.branch, 0, curve.field_G)))
+        for cycle in range(1, n_cycles + 1):
+            weights = probe(device, curve.branch, card.n_pulses, start, n_devices)
+            readings = device.scale.conductance(weights)
+            segments += [
+                Segment(curve.branch, pulses, readings[:, i], str(i + 1), cycle, curve.field_G)
+                for i in range(n_devices)
+            ]
     return PulseData("conductance", card.conductance_unit, tuple(segments), card.name, card.sha256)
+
+
+def _starts(tile: AnalogTile, device: PulsedDevice, start_weight: float) -> torch.Tensor:
+    """Weight that each device starts from, 1 x n_devices: the same place of its own range."""
+    start = torch.full((1, tile.in_size), start_weight)
+    if not (device.w_min_dtod > 0 or device.w_max_dtod > 0):
+        return start
+    own = tile.get_hidden_parameters()
+    place = (start_weight - device.w_min) / (device.w_max - device.w_min)
+    return own["min_bound"] + place * (own["max_bound"] - own["min_bound"])
 
 
 def _read(tile: AnalogTile) -> FloatArray:

@@ -8,7 +8,6 @@ complaint is one line that names the file and the place in it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
@@ -39,9 +38,10 @@ BRANCHES = ("LTP", "LTD")
 KINDS = ("measured", "digitised", "reconstructed")
 UNITS = {"resistance": ("ohm",), "conductance": ("S", "1")}
 COVARIANCES = ("fit", "d2d")
-MAX_DRAWS = 1000
 MAX_SPREAD = 1e4
 """Largest spread a card may state; noisy devices have steps far below their noise."""
+MAY_BE_UNKNOWN = ("range_c2c", "upper_share")
+"""Parts of a spread that a card may lack."""
 NUMBERS = re.compile(r"\[\n\s*(-?\d[-\d.eE+,\s]*)\]")
 """A list of numbers over several lines; texts hold no line end in JSON and stay as they are."""
 
@@ -72,7 +72,11 @@ class Spread:
     `write_noise`: std of what is read after a pulse around the state it left, the part that is
     drawn anew with every pulse, over half the conductance range [1];
     `step_d2d`: std of the step size over its mean, device to device [1];
-    `range_d2d`: std of the ends of the range over half the range, device to device [1].
+    `range_d2d`: std of the ends of the range over half the range, device to device [1];
+    `range_c2c`: std of the ends of the range over half the range, cycle to cycle of one device,
+    beyond what single pulses do [1], None where it was not measured; tiles do not have it;
+    `upper_share`: share of the two ends' variances, of which `range_d2d` is the root mean, that
+    the upper end has, 0 to 1; None for ends that differ alike.
 
     Raises CardError for one that is no number from 0 to `MAX_SPREAD`.
     """
@@ -82,17 +86,39 @@ class Spread:
     step_d2d: float = 0.0
     range_d2d: float = 0.0
     note: str = ""
+    range_c2c: float | None = None
+    upper_share: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("step_c2c", "write_noise", "step_d2d", "range_d2d"):
+        for name in (
+            "step_c2c",
+            "write_noise",
+            "step_d2d",
+            "range_d2d",
+            "range_c2c",
+            "upper_share",
+        ):
             value = getattr(self, name)
+            if value is None and name in MAY_BE_UNKNOWN:
+                continue
             number = isinstance(value, Real) and not isinstance(value, bool)
-            if not number or not 0 <= value <= MAX_SPREAD:
+            highest = 1.0 if name == "upper_share" else MAX_SPREAD
+            if not number or not 0 <= value <= highest:
                 raise CardError(
-                    f"spread.{name} must be a number from 0 to {MAX_SPREAD:g}, got {value!r:.40}"
+                    f"spread.{name} must be a number from 0 to {highest:g}, got {value!r:.40}"
                 )
             if not isinstance(value, int | float):  # a numpy float32, which JSON does not know
                 object.__setattr__(self, name, float(value))
+
+    @property
+    def ends_d2d(self) -> tuple[float, float]:
+        """Std of the lower and of the upper end, device to device [half the range]."""
+        share = 0.5 if self.upper_share is None else self.upper_share
+        return self.range_d2d * math.sqrt(2 - 2 * share), self.range_d2d * math.sqrt(2 * share)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spreads as they are stored, without one that was not measured."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -196,26 +222,15 @@ class DeviceCard:
         """`n` devices drawn from the card's covariances, each a card of its own.
 
         `vary`: "fit" (how well the curves are known), "d2d" (how devices differ) or both; all that
-        the card holds by default. A drawn device has no device-to-device spread left in it.
+        the card holds by default. A drawn device has no device-to-device spread left in it. Its
+        responses stay within 3.5 standard deviations of the card's, and positive where those are;
+        the mean response of devices is the card's.
         Raises CardError where the card lacks a covariance asked for, or where draws do not keep
         the shape of a response.
         """
-        held = {} if self.uncertainty is None else vars(self.uncertainty)
-        if vary is None:
-            vary = [name for name in COVARIANCES if held.get(name) is not None]
-            if not vary:
-                raise CardError(f"card {self.name!r} holds no covariance to draw from")
-        unknown = [v for v in vary if v not in COVARIANCES]
-        if unknown or not vary:
-            raise ValueError(f"vary must name {' or '.join(COVARIANCES)}, got {vary!r}")
-        covariances = [held.get(v) for v in vary]
-        for name, covariance in zip(vary, covariances, strict=True):
-            if covariance is None:
-                raise CardError(f"card {self.name!r} holds no {name} covariance to draw from")
-        rng = np.random.default_rng(seed)
-        root = _root(np.sum(np.array(covariances, dtype=float), axis=0))
-        spread = replace(self.spread, step_d2d=0.0, range_d2d=0.0) if "d2d" in vary else self.spread
-        return tuple(self._drawn(i, root, rng, spread, vary) for i in range(n))
+        from device_models.drawing import draw_devices  # draws cards, so it needs this file
+
+        return draw_devices(self, n, seed, vary)
 
     def to_dict(self) -> dict[str, Any]:
         """The card as the JSON object that is stored."""
@@ -231,7 +246,7 @@ class DeviceCard:
             "quantity": self.quantity,
             "unit": self.unit,
             "n_pulses": self.n_pulses,
-            "spread": {f.name: getattr(self.spread, f.name) for f in fields(Spread)},
+            "spread": self.spread.to_dict(),
             "curves": [
                 {
                     "branch": c.branch,
@@ -282,40 +297,6 @@ class DeviceCard:
     def _measured(self, branch: str, field_G: float) -> Law:
         return next(c.law for c in self.curves if c.branch == branch and c.field_G == field_G)
 
-    def _drawn(
-        self,
-        index: int,
-        root: FloatArray,
-        rng: np.random.Generator,
-        spread: Spread,
-        vary: Sequence[str],
-    ) -> DeviceCard:
-        """One device: coordinates drawn until every curve keeps the shape of a response."""
-        for _ in range(MAX_DRAWS):
-            step = root @ rng.standard_normal(len(root))
-            curves, start = [], 0
-            for curve in self.curves:
-                stop = start + len(curve.law.theta_names)
-                law = curve.law.with_theta(curve.law.theta + step[start:stop])
-                curves.append(replace(curve, law=law, fit={}))
-                start = stop
-            device = replace(
-                self,
-                name=f"{self.name}_{index}",
-                curves=tuple(curves),
-                spread=spread,
-                source={"drawn_from": self.sha256, "vary": list(vary), "index": index},
-                uncertainty=None,
-                path="",
-            )
-            with contextlib.suppress(CardError):
-                _check_shape(device)
-                return device
-        raise CardError(
-            f"card {self.name!r}: no draw of {MAX_DRAWS} keeps the shape of a response; its "
-            f"covariance is too wide"
-        )
-
 
 def card_from_dict(content: Any, path: str = "") -> DeviceCard:
     """Checked card from its JSON object; CardError names the key and what was expected."""
@@ -343,13 +324,14 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
             step_d2d=spread.number("step_d2d", 0.0, MAX_SPREAD),
             range_d2d=spread.number("range_d2d", 0.0, MAX_SPREAD),
             note=spread.text("note"),
+            **{name: spread.number(name) for name in MAY_BE_UNKNOWN if name in spread},
         ),
         conditions=top.mapping("conditions"),
         source=top.mapping("source"),
         path=path,
     )
     _check_complete(card)
-    _check_shape(card)
+    check_shape(card)
     if "uncertainty" in top:
         card = replace(card, uncertainty=_uncertainty(top, card.parameters))
     return card
@@ -421,14 +403,6 @@ def _uncertainty(top: _Reader, parameters: tuple[str, ...]) -> Uncertainty:
     return Uncertainty(parameters, matrices.get("fit"), matrices.get("d2d"))
 
 
-def _root(covariance: FloatArray) -> FloatArray:
-    """Matrix R with R R^T = covariance; works for covariances that are singular."""
-    scale = np.sqrt(np.diag(covariance))
-    safe = np.where(scale > 0, scale, 1.0)
-    values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))
-    return safe[:, None] * vectors * np.sqrt(np.clip(values, 0, None))
-
-
 def _check_complete(card: DeviceCard) -> None:
     """Every field has exactly one LTP and one LTD curve."""
     seen = [(c.branch, c.field_G) for c in card.curves]
@@ -441,7 +415,7 @@ def _check_complete(card: DeviceCard) -> None:
                 )
 
 
-def _check_shape(card: DeviceCard) -> None:
+def check_shape(card: DeviceCard) -> None:
     """Responses are finite and monotone over the pulses: LTP raises the conductance, LTD lowers."""
     pulses = np.linspace(0, card.n_pulses, 257)
     for i, curve in enumerate(card.curves):

@@ -16,7 +16,14 @@ from threadpoolctl import threadpool_limits
 from device_models.card import BRANCHES, Curve, DeviceCard, Uncertainty, card_from_dict
 from device_models.curves import Law
 from device_models.fit.branches import Branch, FitError, select_branches
-from device_models.fit.devices import device_fits, find_spread, half_range, rounded
+from device_models.fit.devices import (
+    device_fits,
+    find_spread,
+    half_range,
+    read_noise_of,
+    rounded,
+    spread_findings,
+)
 from device_models.fit.findings import find_findings
 from device_models.fit.joint import MAGNETIC, JointFit, fit_jointly
 from device_models.fit.laws import CANDIDATES, Fit, prior_std
@@ -106,7 +113,10 @@ def fit_card(
     ]
     n_pulses = int(np.ceil(max(b.pulses.max() for b in branches)))
     half = half_range(laws, branches, n_pulses)
-    d2d, spread = find_spread(branches, laws, by_device, noise, half, n_pulses)
+    d2d, spread = find_spread(
+        branches, laws, by_device, noise, half, n_pulses, read_noise_of(data, branches)
+    )
+    warnings += spread_findings(branches, noise, half)
     warnings += find_findings(branches, laws, matrix, joint, n_pulses)
     curves = tuple(
         Curve(b.branch, b.field_G, law, _quality(b, law, pulse, half))

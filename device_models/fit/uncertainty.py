@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import block_diag
+from scipy.optimize import brentq
 from scipy.stats import f as fisher
 from scipy.stats import norm, t
 
@@ -33,6 +34,9 @@ LEVELS = 26
 
 NO_WEIGHT = 1e-3
 """Laws with less of the best one's weight are not looked at."""
+
+LEAST_SHARE = -100.0
+"""Logarithm of the least share of a prior that is taken into a covariance."""
 
 ROUNDING = 8 * np.finfo(float).eps
 
@@ -68,17 +72,20 @@ def all_curves_covariance(
     """Covariance of the coordinates of all curves, (n, n), and where it comes from.
 
     From the single readings; and where whole devices (or cycles) differ by more than their
-    readings explain, what a bootstrap over them shows beyond that.
+    readings explain, what a bootstrap over them shows beyond that. Of two to four, which are too
+    few to resample, and without draws, what each adds to the coordinates counts instead.
     """
     readings = block_diag(
         *(reading_covariance(b, f.law) for b, f in zip(branches, fits, strict=True))
     )
-    unit, labels = _resampling_unit(branches)
+    unit, labels = _resampling_unit(branches, fits)
     fewest = min(len(set(own)) for own in labels)
     chance = chance_of_difference(branches, fits, labels) if fewest > 1 else 1.0
-    if chance > ALIKE or draws < 2 or fewest < MIN_RESAMPLED:
-        more = f", although {unit} differ by more than these" if chance < CHANCE else ""
-        return readings, f"residuals of single readings{more}"
+    if chance > ALIKE:
+        return readings, "residuals of single readings"
+    if draws < 2 or fewest < MIN_RESAMPLED:
+        few = _few_units_covariance(branches, fits, labels)
+        return readings + beyond(few, readings), f"how {fewest} {unit} differ"
     # A bootstrap over n finds (n - 1) / n of the variance.
     factor = student(fewest - 1) * fewest / (fewest - 1)
     resampled = factor * _resampled_covariance(branches, fits, labels, draws, seed)
@@ -157,6 +164,49 @@ def _resampled_covariance(
     return np.cov(thetas, rowvar=False)
 
 
+def _few_units_covariance(
+    branches: Sequence[Branch], fits: Sequence[Fit], labels: Labels
+) -> FloatArray:
+    """Covariance of the coordinates from how few whole devices (or cycles) move the fits.
+
+    To first order each adds its own part to the coordinates; n parts that differ by chance have
+    n times the variance of one in their sum (a sandwich over clusters: Liang and Zeger, 1986), as
+    wide as Student's t for n - 1 degrees of freedom makes it. Fields have units of their own.
+    """
+    parts = [_parts(*each) for each in zip(branches, fits, labels, strict=True)]
+    sizes = [len(fit.law.theta_names) for fit in fits]
+    stops = np.cumsum(sizes)
+    matrix = np.zeros((stops[-1], stops[-1]))
+    for field_G in {b.field_G for b in branches}:
+        own = [i for i, b in enumerate(branches) if b.field_G == field_G]
+        names = sorted(set.union(*(set(parts[i]) for i in own)))
+        columns = np.concatenate([np.arange(stops[i] - sizes[i], stops[i]) for i in own])
+        moved = np.array(
+            [np.concatenate([parts[i].get(u, np.zeros(sizes[i])) for i in own]) for u in names]
+        )
+        moved -= moved.mean(axis=0)
+        factor = student(len(names) - 1) * len(names) / (len(names) - 1)
+        matrix[np.ix_(columns, columns)] = factor * moved.T @ moved
+    return matrix
+
+
+def _parts(branch: Branch, fit: Fit, labels: Sequence[Any]) -> dict[Any, FloatArray]:
+    """What the readings of each label add to the coordinates of the fit, (n_theta,) each."""
+    prior, root = prior_std(fit.law), np.sqrt(branch.weights)
+    prior = np.where(np.isfinite(prior), prior, 2 * float(np.ptp(branch.values)))
+    residual = root * (branch.values - fit.law(branch.pulses))
+    noise = max(float(np.sqrt(np.mean(residual**2))), ROUNDING * float(np.abs(residual).max()))
+    columns = root[:, None] * fit.law.jacobian(branch.pulses) * prior / noise
+    inverse = np.linalg.inv(columns.T @ columns + np.eye(len(prior)))
+    moves = (columns * (residual / noise)[:, None]) @ inverse * prior
+    sums = np.zeros((len(labels), len(prior)))
+    np.add.at(sums, branch.cluster, moves)
+    parts = dict.fromkeys(labels, np.zeros(len(prior)))
+    for label, own in zip(labels, sums, strict=True):
+        parts[label] = parts[label] + own
+    return parts
+
+
 def widening(branch: Branch, fits: dict[str, Fit], scores: dict[str, float], chosen: str) -> float:
     """Factor on the standard errors of the `chosen` law for others that fit nearly as well [1].
 
@@ -185,14 +235,55 @@ def _response_variance(branch: Branch, law: Law, pulses: FloatArray) -> FloatArr
 
 
 def limited(matrix: FloatArray, prior: FloatArray) -> FloatArray:
-    """The covariance with no coordinate wider than its weak prior allows."""
-    errors = np.sqrt(np.diag(matrix))
-    factor = np.where(errors > prior, prior / np.maximum(errors, np.finfo(float).tiny), 1.0)
-    return matrix * np.outer(factor, factor)
+    """The covariance (n, n) with no coordinate wider than its weak `prior` std (n,) allows.
+
+    As much of the prior is taken in as that needs, which leaves alone what the data know: sums of
+    coordinates that are open each stay as certain as they are.
+    """
+    known = np.isfinite(prior)
+    unit = np.where(known, prior, np.maximum(np.sqrt(np.diag(matrix)), np.finfo(float).tiny))
+    own = matrix / np.outer(unit, unit)
+
+    def at(log_share: float) -> FloatArray:
+        return np.linalg.solve(np.eye(len(own)) + np.exp(log_share) * own * known, own)
+
+    def excess(log_share: float) -> float:
+        return float(np.diag(at(log_share))[known].max() - 1)
+
+    if np.diag(own)[known].max(initial=0.0) > 1 and excess(LEAST_SHARE) > 0 > excess(0.0):
+        own = at(brentq(excess, LEAST_SHARE, 0.0, xtol=1e-2))
+    # Whatever rounding leaves over.
+    factor = np.minimum(1.0, 1 / np.sqrt(np.maximum(np.diag(own), 1.0)))
+    unit = unit * np.where(known, factor, 1.0)
+    return (own + own.T) / 2 * np.outer(unit, unit)
 
 
-def _resampling_unit(branches: Sequence[Branch]) -> tuple[str, Labels]:
-    """Devices where there are enough of them, cycles otherwise; a label for every cluster."""
-    if min(len({d for d, _ in b.clusters}) for b in branches) >= MIN_RESAMPLED:
+def _resampling_unit(branches: Sequence[Branch], fits: Sequence[Fit]) -> tuple[str, Labels]:
+    """Devices or cycles, whichever the scatter is in, and a label for every cluster.
+
+    Devices where there are enough of them, where each was measured once, and where they differ by
+    more than their cycles do.
+    """
+    n_devices = [len({d for d, _ in b.clusters}) for b in branches]
+    once = all(n == len(b.clusters) > 1 for n, b in zip(n_devices, branches, strict=True))
+    if min(n_devices) >= MIN_RESAMPLED or once or _devices_differ(branches, fits):
         return "devices", [[d for d, _ in b.clusters] for b in branches]
     return "cycles", [list(b.clusters) for b in branches]
+
+
+def _devices_differ(branches: Sequence[Branch], fits: Sequence[Fit]) -> bool:
+    """Whether the levels of devices differ by more than those of their cycles do."""
+    for branch, fit in zip(branches, fits, strict=True):
+        weights = np.bincount(branch.cluster, branch.weights)
+        away = branch.weights * (branch.values - fit.law(branch.pulses))
+        level = np.bincount(branch.cluster, away) / weights
+        names = [d for d, _ in branch.clusters]
+        groups = [level[[n == name for n in names]] for name in dict.fromkeys(names)]
+        spare = len(level) - len(groups)
+        within = sum(float(np.sum((g - g.mean()) ** 2)) for g in groups)
+        if len(groups) > 1 and spare > 0 and within > 0:
+            between = sum(len(g) * float(g.mean() - level.mean()) ** 2 for g in groups)
+            ratio = between / (len(groups) - 1) / (within / spare)
+            if fisher.sf(ratio, len(groups) - 1, spare) < ALIKE / len(branches):
+                return True
+    return False
