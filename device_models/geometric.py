@@ -25,6 +25,7 @@ class _Geometric(ABC):
     """start * 10**inner(n): coordinates of the inner law and the logarithm of the start."""
 
     start: float
+    name: ClassVar[str]
     in_unit: ClassVar[tuple[str, ...]] = ("start",)
 
     @property
@@ -33,7 +34,7 @@ class _Geometric(ABC):
         """Decades gone after n pulses, 0 at the start."""
 
     @abstractmethod
-    def _with_inner(self, start: float, inner: Law) -> _Geometric:
+    def _with_inner(self, start: float, inner: Law) -> Law:
         """The law of the same form from `start` on, along another one."""
 
     def __call__(self, pulses: ArrayLike) -> FloatArray:
@@ -58,7 +59,7 @@ class _Geometric(ABC):
         """Parameters as free coordinates, shape (n_theta,)."""
         return np.concatenate([[np.log(self.start)], self._inner.theta[1:]])
 
-    def with_theta(self, theta: ArrayLike) -> _Geometric:
+    def with_theta(self, theta: ArrayLike) -> Law:
         """The law of the same form and direction at other coordinates."""
         log_start, *rest = np.asarray(theta, dtype=float)
         return self._with_inner(float(np.exp(log_start)), self._inner.with_theta([0.0, *rest]))

@@ -29,8 +29,9 @@ from device_models.curves import (
     blend,
 )
 from device_models.fit import CANDIDATES, as_mixture
-from device_models.fit.branches import level_weights, select_branches
+from device_models.fit.branches import select_branches
 from device_models.fit.laws import SIZES, Points, fit_law
+from device_models.fit.noise import level_weights
 from device_models.fit.solver import correlation_time, covariance, solve
 from device_models.fit.spread import device_covariance, pulse_noise
 from device_models.magnetics import CO, LSMO
@@ -428,7 +429,7 @@ def test_choice_takes_the_simplest_law_that_explains(repeats, criterion):
 
 def test_a_staircase_needs_the_spline():
     n = np.arange(120.0)
-    values = 1 / (1 + np.exp(-(n - 60) / 6))
+    values = sum(1 / (1 + np.exp(-(n - step) / 3)) for step in (30, 60, 90)) / 3
     rng = np.random.default_rng(0)
     segments = (
         Segment("LTP", n, values + 0.005 * rng.standard_normal(120)),

@@ -9,7 +9,7 @@ import pytest
 
 from device_models import fit_card, read_pulses
 from device_models.curves import ExponentialMixture, PowerLaw
-from device_models.fit import card as fit_card_module
+from device_models.fit import curve_fit as curve_fit_module
 from device_models.fit.branches import select_branches
 from device_models.fit.identified import degenerate, too_certain
 from device_models.fit.laws import CANDIDATES, Points, fit_law, prior_std, refit
@@ -212,7 +212,7 @@ def test_errors_below_what_noise_allows_are_said(monkeypatch):
     assert too_certain(branch, law, errors) == []
     assert too_certain(branch, law, errors * [1e-3, 1, 1]) == ["start"]
     exact = np.diag(np.full(6, 1e-27)), "a broken bootstrap"
-    monkeypatch.setattr(fit_card_module, "all_curves_covariance", lambda *_: exact)
+    monkeypatch.setattr(curve_fit_module, "all_curves_covariance", lambda *_: exact)
     broken = fit_card(data, law="exponential_mixture_1")
     assert any(
         w.startswith("LTP at 0 G: standard errors far below what the noise allows")

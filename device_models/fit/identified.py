@@ -30,7 +30,7 @@ def open_coordinates(names: tuple[str, ...], errors: FloatArray) -> list[str]:
     return [
         name.removeprefix("log_")
         for name, error in zip(names, errors, strict=True)
-        if name != "start" and error > UNIDENTIFIED
+        if not name.endswith("start") and error > UNIDENTIFIED
     ]
 
 
@@ -47,7 +47,7 @@ def degenerate(branch: Branch, law: Law) -> list[str]:
     time constants has to be chosen. The formulas of three coordinates have nothing simpler to
     give way to: what they leave open is said in the findings. A spline has no such coordinates.
     """
-    if len(law.theta_names) <= SIMPLEST or law.name == "monotone_spline":
+    if len(law.theta_names) <= SIMPLEST or "spline" in law.name:
         return []
     errors = np.sqrt(np.diag(reading_covariance(branch, law)))
     low, high = bounds(law.theta_names, branch.points())

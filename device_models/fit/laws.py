@@ -143,6 +143,11 @@ def _widened(
     return np.minimum(ends[0], theta), np.maximum(ends[1], theta)
 
 
+def times(law: Law, size: float) -> Law:
+    """The law of a response `size` times as large."""
+    return _rescaled(law, 0.0, size)
+
+
 def _rescaled(law: Law, shift: float, scale: float) -> Law:
     """The law of shift + scale * response."""
     theta = law.theta.copy()
