@@ -429,7 +429,7 @@ def test_choice_takes_the_simplest_law_that_explains(repeats, criterion):
 
 def test_a_staircase_needs_the_spline():
     n = np.arange(120.0)
-    values = sum(1 / (1 + np.exp(-(n - step) / 3)) for step in (30, 60, 90)) / 3
+    values = sum(1 / (1 + np.exp(-(n - step) / 4)) for step in (40, 80)) / 2
     rng = np.random.default_rng(0)
     segments = (
         Segment("LTP", n, values + 0.005 * rng.standard_normal(120)),

@@ -24,9 +24,10 @@ SMALL_MISFIT = 1e-3
 LARGEST_MISFIT = 0.05
 """Root mean square of the mean residuals over the range from which on a curve is called bad."""
 
-LATE = 0.2
+LATE = 0.15
 FLAT = 0.2
-"""A spline's last step below this share of the slope over the last LATE of its pulses is flat."""
+"""A spline's last step below this share of the slope over the last LATE of its pulses is flat,
+where a line leaves no more of the readings than the spline does."""
 
 Z95 = 1.96
 
@@ -123,18 +124,20 @@ def _ends(branch: Branch, law: Law, last: float) -> list[str]:
 
 
 def _flat_by_fit(branch: Branch, law: Law) -> bool:
-    """Whether the last step is far below the slope of the last readings, beyond their scatter."""
+    """Whether the last step is far below the slope of the last readings, which are a line."""
     points = branch.points()
     late = points.pulses >= points.pulses[-1] - LATE * (points.pulses[-1] - points.pulses[0])
-    n, y = points.pulses[late], branch.direction * points.values[late]
-    if len(n) < 4:
+    n, y = points.pulses[late], points.values[late]
+    if len(n) < 5:
         return False
     centred = n - n.mean()
-    slope = float(centred @ y / (centred @ centred))
-    scatter = y - y.mean() - slope * centred
-    error = np.sqrt(scatter @ scatter / (len(n) - 2) / (centred @ centred))
-    step = branch.direction * float(law(n[-1]) - law(n[-1] - 1))
-    return slope > 3 * error and step < FLAT * slope
+    power = float(centred @ centred)
+    slope = float(centred @ y / power)
+    around_line = float(np.sum((y - y.mean() - slope * centred) ** 2))
+    error = np.sqrt(around_line / (len(n) - 2) / power)
+    step = float(law(n[-1]) - law(n[-1] - 1))
+    far = branch.direction * slope > 3 * error and step / slope < FLAT
+    return far and around_line <= float(np.sum((y - law(n)) ** 2))
 
 
 def _readings(branch: Branch, law: Law, conductance_range: float) -> list[str]:

@@ -42,8 +42,8 @@ the smallest and the largest level: what is tried."""
 def robust_weights(residual: FloatArray, span: float) -> FloatArray:
     """Huber weights (n,) of residuals, 1 for all but outliers of a response over `span`."""
     scale = max(1.4826 * float(np.median(np.abs(residual))), LEAST_NOISE * span)
-    distance = np.abs(residual)
-    return np.minimum(1.0, HUBER * scale / np.where(distance > 0, distance, np.inf))
+    distance = np.abs(residual) / (HUBER * scale if scale > 0 else 1.0)
+    return 1 / np.maximum(distance, 1.0)
 
 
 def level_weights(residual: FloatArray, fitted: FloatArray) -> FloatArray:

@@ -19,6 +19,9 @@ Model = Callable[[FloatArray], FloatArray]
 
 TOLERANCE = 1e-15
 MAX_EVALUATIONS = 400
+FAR = 1e100
+"""Residuals of a step too far: large, and their squares are still numbers."""
+
 POLISH = 8
 LARGEST_POLISH = 1e-5
 BAND = 12
@@ -62,12 +65,12 @@ def solve(
         with np.errstate(all="ignore"):
             difference = root_weights * (model(theta) - y)
         # A step too far is no error: it is a bad step, and the search takes it back.
-        return np.nan_to_num(difference, nan=1e100, posinf=1e100, neginf=-1e100)
+        return np.clip(np.nan_to_num(difference, nan=FAR), -FAR, FAR)
 
     def weighted(theta: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
             columns = np.broadcast_to(root_weights, y.shape)[:, None] * jacobian(theta)
-        return np.nan_to_num(columns, nan=0.0, posinf=1e100, neginf=-1e100)
+        return np.clip(np.nan_to_num(columns), -FAR, FAR)
 
     settings = {
         "jac": weighted,
