@@ -18,11 +18,13 @@ from device_models.fit.noise import (
     GEOMETRIC_DECADES,
     LEAST_SPARE,
     Noise,
+    Scatter,
     level_weights,
     noise_over_decades,
     robust_weights,
 )
 from device_models.fit.points import Points
+from device_models.fit.solver import autocorrelation
 from device_models.pulses import PulseData, Segment
 
 FloatArray = NDArray[np.float64]
@@ -30,6 +32,15 @@ IntArray = NDArray[np.int64]
 Pulse = tuple[float | None, float | None]
 
 MIN_READINGS = 4
+MIN_REPEATS = 3
+"""Cycles and devices from which on their scatter is the noise."""
+
+MIN_EVIDENCE = 22
+"""Readings of a single cycle from which on what a shape-free curve leaves is noise."""
+
+LARGEST_LEVERAGE = 0.8
+LEAST_COLUMN = 1e-6
+
 PILOTS = ((14, 34), (8, 22), (4, 10))
 """Intervals of the spline that shows the noise, and pulse numbers from which on it is taken."""
 
@@ -221,10 +232,47 @@ def _noise(draft: Branch) -> tuple[Noise, FloatArray]:
     if values.min() > 0 and points.decades >= GEOMETRIC_DECADES:
         pilot = _pilot(points, draft.direction, geometric=True)
         level = pilot(draft.pulses)
-        noise = noise_over_decades(values, fitted, level, _spare(pilot, values))
-        if noise is not None:
-            return noise, level
+        proportional = noise_over_decades(level, *_evidence(draft, pilot))
+        if proportional is not None:
+            return proportional, level
     return Noise(1 / np.sqrt(level_weights(values - fitted, fitted)), proven=True), fitted
+
+
+def _evidence(draft: Branch, geometric: Law) -> tuple[Scatter, Scatter] | tuple[None, None]:
+    """Scatter around curves with errors of one size and in proportion, where it shows noise.
+
+    That of readings at the same pulse number, else of white residuals of many.
+    """
+    if len(draft.clusters) >= MIN_REPEATS:
+        points = draft.points()
+        means = np.interp(draft.pulses, points.pulses, points.values)
+        around = Scatter(means, draft.values - means)
+        return around, around
+    if len(draft.values) < MIN_EVIDENCE:
+        return None, None
+    n, values = draft.pulses, draft.values
+    scatters = [Scatter(law(n), values - law(n)) for law in (draft.pilot, geometric)]
+    relative = scatters[1].residual / scatters[1].level
+    for own in (scatters[0].residual, relative):
+        if autocorrelation(own) > 2 / np.sqrt(len(own)):
+            return None, None
+    held = _leverage(draft.pilot, n, 1.0), _leverage(geometric, n, 1 / scatters[1].level)
+    # A reading that a curve goes through whatever its value says nothing about noise.
+    free = np.max(held, axis=0) < LARGEST_LEVERAGE
+    constant, proportional = (
+        Scatter(s.level[free], s.residual[free] / np.sqrt(1 - h[free]))
+        for s, h in zip(scatters, held, strict=True)
+    )
+    return constant, proportional
+
+
+def _leverage(law: Law, pulses: FloatArray, root: FloatArray | float) -> FloatArray:
+    """How far a fitted curve follows each single reading (n,), 0 to 1."""
+    columns = np.broadcast_to(root, pulses.shape)[:, None] * law.jacobian(pulses)
+    sizes = np.linalg.norm(columns, axis=0)
+    used = sizes > LEAST_COLUMN * sizes.max()
+    axes = np.linalg.qr(columns[:, used] / sizes[used])[0]
+    return np.clip(np.sum(axes**2, axis=1), 0.0, 1.0)
 
 
 def _spare(pilot: Law, values: FloatArray) -> float:

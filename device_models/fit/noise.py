@@ -31,6 +31,9 @@ PROOF = 4.0
 LEAST_SPARE = 0.5
 """Share of the readings beyond the coordinates of a pilot below which they are no evidence."""
 
+MIN_SCATTER = 8
+"""Fewer readings than this are no evidence either."""
+
 ROUNDING = 1e-4
 """Residuals below this share of the scale are digits of the file, and no evidence."""
 
@@ -75,6 +78,14 @@ def level_weights(residual: FloatArray, fitted: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
+class Scatter:
+    """Level of the response at each reading and what is left of the reading, both (n,)."""
+
+    level: FloatArray
+    residual: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Noise:
     """Std of a reading (n,) up to a factor; whether the readings prove it or it is assumed."""
 
@@ -83,25 +94,24 @@ class Noise:
 
 
 def noise_over_decades(
-    values: FloatArray, constant: FloatArray, level: FloatArray, spare: float
+    level: FloatArray, constant: Scatter | None, relative: Scatter | None
 ) -> Noise | None:
-    """How the noise of positive `values` (n,) over decades goes; None for the same everywhere.
+    """Noise of positive readings at `level` (n,) over decades; None for the same everywhere.
 
-    `constant` and `level` (n,): shape-free curves fitted with errors of one size and in
-    proportion; `spare`: share of the readings beyond their coordinates. Of constant noise, noise
-    in proportion and both, by the likelihood of the readings with Laplace's distribution, whose
-    mean size of a residual no outlier carries away. Noise in proportion is assumed from
-    RELATIVE_DECADES on, constant noise below, each until the readings prove the other.
+    `constant` and `relative`: scatter around curves fitted with errors of one size and in
+    proportion, None where it shows no noise. Of constant noise, noise in proportion and both, by
+    the likelihood of the readings with Laplace's distribution, whose mean size of a residual no
+    outlier carries away. Noise in proportion is assumed from RELATIVE_DECADES on, constant noise
+    below, each until the readings prove the other.
     """
     assumed = np.log10(level.max() / level.min()) >= RELATIVE_DECADES
-    if spare < LEAST_SPARE:
+    if constant is None or relative is None or len(relative.level) < MIN_SCATTER:
         return Noise(level, proven=False) if assumed else None
-    residual = np.abs(values - level)
-    everywhere = np.full_like(level, level.max())
-    same = spare * _likelihood(np.abs(values - constant), everywhere)
-    proportional = spare * _likelihood(residual, level)
+    here, residual = relative.level, np.abs(relative.residual)
+    same = _likelihood(np.abs(constant.residual), np.full_like(here, level.max()))
+    proportional = _likelihood(residual, here)
     floors = FLOORS * np.sqrt(level.min() * level.max())
-    mixed = [spare * _likelihood(residual, np.hypot(level, floor)) for floor in floors]
+    mixed = [_likelihood(residual, np.hypot(here, floor)) for floor in floors]
     best = int(np.argmax(mixed))
     if mixed[best] > max(same, proportional) + PROOF:
         return Noise(np.hypot(level, floors[best]), proven=True)

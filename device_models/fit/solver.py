@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import least_squares, lsq_linear, nnls
 
 FloatArray = NDArray[np.float64]
 Model = Callable[[FloatArray], FloatArray]
@@ -124,9 +124,21 @@ def signed_least_squares(
     Least squares to `values` (n,): what keeps a sum of one-signed terms monotone. A free column
     enters as the difference of two non-negative ones.
     """
-    solution, _ = nnls(np.hstack([free, -free, signed]), values)
     n_free = free.shape[1]
+    try:
+        solution, _ = nnls(np.hstack([free, -free, signed]), values)
+    except RuntimeError:  # it goes in circles where weights span many decades
+        solution = _bounded_least_squares(np.hstack([free, signed]), values, n_free)
+        return solution[:n_free], solution[n_free:]
     return solution[:n_free] - solution[n_free : 2 * n_free], solution[2 * n_free :]
+
+
+def _bounded_least_squares(columns: FloatArray, values: FloatArray, n_free: int) -> FloatArray:
+    """The same by a slower search that always ends, columns on a scale of 1."""
+    size = np.linalg.norm(columns, axis=0)
+    size[size == 0] = 1.0
+    low = np.where(np.arange(len(size)) < n_free, -np.inf, 0.0)
+    return np.maximum(lsq_linear(columns / size, values, (low, np.inf)).x, low) / size
 
 
 def covariance(
