@@ -82,7 +82,7 @@ def fit_law(candidate: Candidate, points: Points, direction: float) -> Fit:
 
 def prior_std(law: Law) -> FloatArray:
     """Weak prior of the law's coordinates: none on the start value, wide on logarithms."""
-    widths = {"start": np.inf, "log_start": np.inf, "exponent": PRIOR_EXPONENT_STD}
+    widths = {"start": np.inf, "exponent": PRIOR_EXPONENT_STD}
     return np.array([widths.get(name, PRIOR_LOG_STD) for name in law.theta_names])
 
 

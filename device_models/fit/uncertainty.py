@@ -13,6 +13,7 @@ from scipy.stats import norm, t
 
 from device_models.curves import Law
 from device_models.fit.branches import Branch
+from device_models.fit.few import few_units_covariance
 from device_models.fit.laws import Fit, prior_std, refit
 from device_models.fit.solver import Solution, are_correlated, beyond, covariance
 
@@ -76,9 +77,11 @@ def all_curves_covariance(
     unit, labels = _resampling_unit(branches)
     fewest = min(len(set(own)) for own in labels)
     chance = chance_of_difference(branches, fits, labels) if fewest > 1 else 1.0
+    if chance < CHANCE and (draws < 2 or fewest < MIN_RESAMPLED):
+        few = student(fewest - 1) * few_units_covariance(branches, [f.law for f in fits], labels)
+        return readings + beyond(few, readings), f"how {fewest} {unit} differ"
     if chance > ALIKE or draws < 2 or fewest < MIN_RESAMPLED:
-        more = f", although {unit} differ by more than these" if chance < CHANCE else ""
-        return readings, f"residuals of single readings{more}"
+        return readings, "residuals of single readings"
     # A bootstrap over n finds (n - 1) / n of the variance.
     factor = student(fewest - 1) * fewest / (fewest - 1)
     resampled = factor * _resampled_covariance(branches, fits, labels, draws, seed)
