@@ -90,6 +90,11 @@ class Branch:
         """+1 where the conductance should rise, -1 where it should fall."""
         return 1.0 if self.branch == "LTP" else -1.0
 
+    @property
+    def verb(self) -> str:
+        """What its conductance does."""
+        return "rise" if self.branch == "LTP" else "fall"
+
     @cached_property
     def pilot(self) -> Law:
         """Shape-free curve that shows the noise before any law is chosen."""
@@ -290,10 +295,9 @@ def _check_direction(branch: Branch, source: str) -> None:
     misfit = float(points.weights @ (here - points.values) ** 2)
     other = float(points.weights @ (wrong(points.pulses) - points.values) ** 2)
     if change <= 1e-9 * largest or other < 0.5 * misfit:
-        verb = "rise" if branch.branch == "LTP" else "fall"
         raise FitError(
-            f"{source}: {branch.name}: the conductance does not {verb} along {branch.branch} "
-            f"pulses; check branch and quantity"
+            f"{source}: {branch.name}: the conductance does not {branch.verb} along "
+            f"{branch.branch} pulses; check branch and quantity"
         )
 
 

@@ -24,6 +24,9 @@ SMALL_MISFIT = 1e-3
 LARGEST_MISFIT = 0.05
 """Root mean square of the mean residuals over the range from which on a curve is called bad."""
 
+NO_BETTER = 0.8
+"""A shape-free curve that leaves more than this share of a misfit does not describe more."""
+
 LATE = 0.15
 FLAT = 0.2
 """A spline's last step below this share of the slope over the last LATE of its pulses is flat,
@@ -61,13 +64,16 @@ def bad_curve(branch: Branch, law: Law, conductance_range: float, start_error: f
     `start_error`: standard error of the first coordinate of the law.
     """
     lines = []
-    points = branch.points()
-    residual = points.values - law(points.pulses)
-    misfit = mean_misfit(branch, law) / conductance_range
-    if misfit > LARGEST_MISFIT:
-        follow = autocorrelation(residual) > 2 / np.sqrt(len(residual)) or len(residual) < 8
-        what = "the curve does not describe the readings" if follow else "the readings scatter"
-        lines.append(f"{branch.name}: {what}: RMSE {misfit:.2g} of the range")
+    misfit = mean_misfit(branch, law)
+    if misfit > LARGEST_MISFIT * conductance_range:
+        described = mean_misfit(branch, branch.pilot) < NO_BETTER * misfit
+        what = (
+            "the curve does not describe the readings"
+            if described
+            else f"the readings scatter around any curve that {branch.verb}s"
+        )
+        share = misfit / conductance_range
+        lines.append(f"{branch.name}: {what}: RMSE {share:.0%} of the range")
     if branch.values.min() > 0 and not is_positive(branch, law):
         lines.append(f"{branch.name}: the curve goes to 0 or below, where no reading does")
     return lines + _start(branch, law, start_error)
@@ -115,9 +121,8 @@ def _ends(branch: Branch, law: Law, last: float) -> list[str]:
             f"{branch.name}: measured over {branch.end:g} of {last:g} pulses; its curve ends there"
         )
     if "spline" in law.name and _flat_by_fit(branch, law):
-        verb = "rising" if branch.branch == "LTP" else "falling"
         lines.append(
-            f"{branch.name}: the spline ends flat while its readings are still {verb}: its last "
+            f"{branch.name}: the spline ends flat while its readings still {branch.verb}: its last "
             f"step is a product of the fit"
         )
     return lines

@@ -79,7 +79,8 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
         allowed = _tried(branches, geometric=True)
         fits |= {c.name: _fits(c, branches) for c in allowed if c.name not in fits}
         left_out = _left_out(branches, fits)
-    allowed = [c for c in allowed if c.name not in left_out] or allowed
+    above = [c for c in allowed if NOT_POSITIVE not in left_out.get(c.name, ())]
+    allowed = [c for c in allowed if c.name not in left_out] or above or allowed
     choose = _held_out if _cycles_differ(branches, fits[allowed[-1].name]) else _akaike
     return replace(choose(branches, allowed, fits), left_out=left_out)
 
@@ -176,7 +177,7 @@ def _aicc(
         flexible = fits[allowed[-1].name][i].law
         root = np.sqrt(branch.weights)
         time = correlation_time(root * (branch.values - flexible(branch.pulses)))
-        effective = max(n / time, 8.0)
+        effective = max(n / time, min(n, 8.0))
         rounding = (ROUNDING * np.max(root * np.abs(branch.values))) ** 2
         for candidate in allowed:
             law = fits[candidate.name][i].law
