@@ -61,7 +61,7 @@ def as_resistance(data: PulseData) -> PulseData:
 def assert_same(fit: CardFit, one: CardFit, factor: float) -> None:
     """The cards are one card in two units: curves to 1e-6, errors and spreads to 1e-3."""
     assert [c.law.name for c in fit.card.curves] == [c.law.name for c in one.card.curves]
-    # Which coordinates of a law that is no candidate have run away is chance; that they have is not.
+    # Which coordinates of a law that is no candidate have run away is chance.
     own, other = ([set(c.left_out) for c in f.choices.values()] for f in (fit, one))
     assert own == other
     for law, other in zip(fit.laws, one.laws, strict=True):

@@ -235,7 +235,8 @@ def _noise(draft: Branch) -> tuple[Noise, FloatArray]:
     """Noise of each reading, and the shape-free curve that shows it (n,)."""
     points, values, fitted = draft.points(), draft.values, draft.pilot(draft.pulses)
     if values.min() > 0 and points.decades >= GEOMETRIC_DECADES:
-        pilot = _pilot(points, draft.direction, geometric=True)
+        relative = Points(points.pulses, points.values, points.values**-2)
+        pilot = _pilot(relative, draft.direction, geometric=True)
         level = pilot(draft.pulses)
         proportional = noise_over_decades(level, *_evidence(draft, pilot))
         if proportional is not None:

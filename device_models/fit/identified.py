@@ -30,7 +30,7 @@ def open_coordinates(names: tuple[str, ...], errors: FloatArray) -> list[str]:
     return [
         name.removeprefix("log_")
         for name, error in zip(names, errors, strict=True)
-        if not name.endswith("start") and error > UNIDENTIFIED
+        if name != "start" and error > UNIDENTIFIED
     ]
 
 

@@ -35,6 +35,7 @@ GEOMETRIC = "geometric_"
 """Forms of this beginning are laws of the logarithm: for readings above 0."""
 
 SPLINE_INTERVALS = (4, 8, 14)
+TINY = float(np.finfo(float).tiny)
 SIZES = ("log_amplitude", "log_increment", "log_first_step", "log_size", "log_start")
 """Coordinates that are logarithms of values in the unit of the response."""
 
@@ -115,13 +116,15 @@ def bounds(theta_names: tuple[str, ...], points: Points) -> tuple[FloatArray, Fl
     Lowest and highest value of each coordinate, two arrays of shape (n_theta,).
     """
     size = float(np.ptp(points.values)) or 1.0
+    smallest, largest = (max(float(v), TINY) for v in (points.values.min(), points.values.max()))
     logs = {
         "tau": (np.log(0.02), np.log(1e3 * points.span)),
         "n0": (np.log(1e-3), np.log(1e4 * points.span)),
         "centre": (np.log(0.02), np.log(1e3 * points.span)),
         "width": (np.log(0.02), np.log(1e3 * points.span)),
         "beta": (np.log(0.05), np.log(20.0)),
-        "decades": (np.log(1e-12), np.log(100.0)),
+        "decades": (np.log(1e-9), np.log(20.0)),
+        "start": (np.log(1e-6 * smallest), np.log(1e6 * largest)),
         "amplitude": (np.log(1e-9 * size), np.log(1e5 * size)),
         "size": (np.log(1e-9 * size), np.log(1e5 * size)),
         "increment": (np.log(1e-12 * size), np.log(1e3 * size)),

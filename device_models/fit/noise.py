@@ -25,7 +25,7 @@ GEOMETRIC_DECADES = 1.5
 RELATIVE_DECADES = 2.0
 """Decades from which on errors are relative unless the readings speak against it."""
 
-PROOF = 4.0
+PROOF = 6.0
 """Gain in the logarithm of the likelihood that another kind of noise has to bring."""
 
 LEAST_SPARE = 0.5

@@ -78,13 +78,22 @@ def solve(
         "max_nfev": MAX_EVALUATIONS // 8 if quick else MAX_EVALUATIONS,
         "x_scale": "jac",
     }
-    theta = None
+    low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
+    begun = np.clip(start, low, high)
+
+    def sound(theta: FloatArray) -> bool:
+        """Within the bounds, and no worse than where the search began: it may lose its way."""
+        within = bool(np.all((low <= theta) & (theta <= high)))
+        return within and bool(np.sum(residual(theta) ** 2) <= np.sum(residual(begun) ** 2))
+
+    theta = begun
     if len(y) >= len(start):
         theta = least_squares(residual, start, method="lm", **settings).x
-    low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
-    if theta is None or not np.all((low <= theta) & (theta <= high)):
-        start = np.clip(start, low, high)
-        theta = least_squares(residual, start, method="trf", bounds=(low, high), **settings).x
+    if len(y) < len(start) or not sound(theta):
+        settings |= {"method": "trf", "bounds": (low, high)}
+        theta = least_squares(residual, begun, **settings).x
+    if not sound(theta):
+        theta = begun
     if not quick and np.all((low < theta) & (theta < high)):
         theta = _polished(theta, residual, weighted)
     return Solution(theta, size * residual(theta), size * weighted(theta))

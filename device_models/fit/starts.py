@@ -32,6 +32,7 @@ Starts = Callable[[Points, float], list[Law]]
 TAU_GRID = 22
 LEAST_SPACING = 0.1
 N_STARTS = 2
+LEAST_WEIGHT = 1e-6
 
 
 def mixture_starts(order: int) -> Starts:
@@ -169,8 +170,10 @@ def geometric_starts(inner: Starts) -> Starts:
     """Starts of the law of the logarithm: those of `inner` for the decades of the readings."""
 
     def starts(points: Points, direction: float) -> list[Law]:
-        # A relative error is an error of the logarithm.
-        logs = Points(points.pulses, np.log10(points.values), points.weights * points.values**2)
+        # A relative error is an error of the logarithm; no reading is left without a say.
+        weights = points.weights * points.values**2
+        weights = np.maximum(weights, LEAST_WEIGHT * weights.max())
+        logs = Points(points.pulses, np.log10(points.values), weights)
         return [_geometric(law) for law in inner(logs, direction)]
 
     return starts
