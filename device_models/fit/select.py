@@ -27,7 +27,7 @@ SPLINE_AICC = 10.0
 """A curve without a formula is taken where no formula comes this near (no support at all:
 Burnham and Anderson, 2002)."""
 
-EQUAL_AICC = 2.0
+EQUAL_AICC = 1.0
 """Laws whose criterion is this near to the best have as much support."""
 
 EQUAL_ERROR = 0.01
