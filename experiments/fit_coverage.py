@@ -50,6 +50,7 @@ LAWS = ("given", "auto")
 QUANTITIES = ("start", "quarter", "half", "end", "step")
 RELATIVE, FROM_PULSE_1, DEVICES = "relative", "from pulse 1", "devices"
 DEVICE_STD = 0.1
+WIDTH = 110
 HEADINGS = (
     *("laws", "truth", "kind", "noise", "cycles"),
     *("mean", "lowest", "highest", "true form"),
@@ -253,7 +254,7 @@ def main(arguments: list[str] | None = None) -> None:
             write_atomically(given.out, json.dumps(rows, indent=1) + "\n")
     except OSError as error:
         end(error)
-    Console().print(_table(rows))
+    Console(width=max(Console().width, WIDTH)).print(_table(rows))
 
 
 def _table(rows: list[Row]) -> Table:
