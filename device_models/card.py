@@ -55,12 +55,16 @@ class CardError(ValueError):
 
 @dataclass(frozen=True)
 class Curve:
-    """Fitted response of one branch (LTP or LTD) at one field [G]; `fit` holds its quality."""
+    """Fitted response of one branch (LTP or LTD) at one field [G]; `fit` holds its quality.
+
+    `n_pulses`: pulses it was measured over, None for all those of the card [1].
+    """
 
     branch: str
     field_G: float
     law: Law
     fit: Mapping[str, Any] = field(default_factory=dict)
+    n_pulses: float | None = None
 
 
 @dataclass(frozen=True)
@@ -195,10 +199,10 @@ class DeviceCard:
                 f"asked at field_G={field_G:g}"
             )
         upper = next(i for i, f in enumerate(fields) if f >= field_G)
-        above = self._measured(branch, fields[upper])
+        above = self._curve(branch, fields[upper]).law
         if fields[upper] == field_G:
             return above
-        below = self._measured(branch, fields[upper - 1])
+        below = self._curve(branch, fields[upper - 1]).law
         share = (field_G - fields[upper - 1]) / (fields[upper] - fields[upper - 1])
         return blend(below, above, share)
 
@@ -211,9 +215,21 @@ class DeviceCard:
         value = self.response(branch, pulses, field_G)
         return 1.0 / value if self.quantity == "resistance" else value
 
+    def measured_pulses(self, branch: str, field_G: float = 0.0) -> float:
+        """Pulses that `branch` was measured over at `field_G` [G]: its curve goes no further.
+
+        Between two fields the smaller number of both. Raises ValueError as `law` does.
+        """
+        self.law(branch, field_G)
+        below = max(f for f in self.fields_G if f <= field_G)
+        above = min(f for f in self.fields_G if f >= field_G)
+        return min(self._last_pulse(self._curve(branch, f)) for f in (below, above))
+
     def conductance_range(self, field_G: float = 0.0) -> tuple[float, float]:
-        """Smallest and largest conductance of both branches at `field_G` [G]."""
-        ends = [self.conductance(b, [0, self.n_pulses], field_G) for b in BRANCHES]
+        """Smallest and largest conductance of both branches at `field_G` [G], as measured."""
+        ends = [
+            self.conductance(b, [0, self.measured_pulses(b, field_G)], field_G) for b in BRANCHES
+        ]
         return float(np.min(ends)), float(np.max(ends))
 
     def sample(
@@ -253,6 +269,7 @@ class DeviceCard:
                     "field_G": c.field_G,
                     "law": c.law.name,
                     **_law_to_dict(c.law, self.unit),
+                    **({} if c.n_pulses is None else {"n_pulses": c.n_pulses}),
                     "fit": dict(c.fit),
                 }
                 for c in self.curves
@@ -294,8 +311,11 @@ class DeviceCard:
 
         return draw_card(self, quantity)
 
-    def _measured(self, branch: str, field_G: float) -> Law:
-        return next(c.law for c in self.curves if c.branch == branch and c.field_G == field_G)
+    def _curve(self, branch: str, field_G: float) -> Curve:
+        return next(c for c in self.curves if c.branch == branch and c.field_G == field_G)
+
+    def _last_pulse(self, curve: Curve) -> float:
+        return float(self.n_pulses if curve.n_pulses is None else curve.n_pulses)
 
 
 def card_from_dict(content: Any, path: str = "") -> DeviceCard:
@@ -308,6 +328,7 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
         raise CardError(f"schema_version {version} is newer than this program ({SCHEMA_VERSION})")
     quantity = top.choice("quantity", tuple(UNITS))
     unit = top.choice("unit", UNITS[quantity])
+    n_pulses = top.integer("n_pulses", 2, 10_000_000)
     spread = _Reader(top.value("spread"), "spread")
     card = DeviceCard(
         name=top.text("name"),
@@ -316,8 +337,10 @@ def card_from_dict(content: Any, path: str = "") -> DeviceCard:
         caveat=top.text("caveat"),
         quantity=quantity,
         unit=unit,
-        n_pulses=top.integer("n_pulses", 2, 10_000_000),
-        curves=tuple(_curve(c, f"curves[{i}]", unit) for i, c in enumerate(_curve_list(top))),
+        n_pulses=n_pulses,
+        curves=tuple(
+            _curve(c, f"curves[{i}]", unit, n_pulses) for i, c in enumerate(_curve_list(top))
+        ),
         spread=Spread(
             step_c2c=spread.number("step_c2c", 0.0, MAX_SPREAD),
             write_noise=spread.number("write_noise", 0.0, MAX_SPREAD, default=0.0),
@@ -344,7 +367,7 @@ def _curve_list(top: _Reader) -> list[Any]:
     return curves
 
 
-def _curve(content: Any, where: str, unit: str) -> Curve:
+def _curve(content: Any, where: str, unit: str, n_pulses: int) -> Curve:
     reader = _Reader(content, where)
     form = LAWS[reader.choice("law", tuple(LAWS))]
     hints = get_type_hints(form)
@@ -363,6 +386,7 @@ def _curve(content: Any, where: str, unit: str) -> Curve:
         field_G=reader.number("field_G"),
         law=law,
         fit=reader.mapping("fit"),
+        n_pulses=reader.number("n_pulses", 1, n_pulses) if "n_pulses" in reader else None,
     )
 
 
@@ -417,8 +441,8 @@ def _check_complete(card: DeviceCard) -> None:
 
 def check_shape(card: DeviceCard) -> None:
     """Responses are finite and monotone over the pulses: LTP raises the conductance, LTD lowers."""
-    pulses = np.linspace(0, card.n_pulses, 257)
     for i, curve in enumerate(card.curves):
+        pulses = np.linspace(0, card.measured_pulses(curve.branch, curve.field_G), 257)
         with np.errstate(all="ignore"):
             value = curve.law(pulses)
             if card.quantity == "resistance" and not np.all(value > 0):

@@ -151,7 +151,9 @@ def _scope(card: DeviceCard, curve: Curve, roots: dict[str, FloatArray]) -> Scop
     """Where normal devices lie around the curve, for its rows of the roots of covariances."""
     law = curve.law
     # Denser where responses are steep.
-    pulses = np.expm1(np.linspace(0, np.log1p(card.n_pulses), N_PULSES))
+    pulses = np.expm1(
+        np.linspace(0, np.log1p(card.measured_pulses(curve.branch, curve.field_G)), N_PULSES)
+    )
     values = law(pulses)
     reach = [_reach(law, pulses, root, STEPS[name]) for name, root in roots.items()]
     wide = WIDEST * np.linalg.norm(reach, axis=0) + SLACK * float(np.ptp(values))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -51,27 +51,27 @@ class NeuroSimBranch:
     """One branch as NeuroSim draws it, and how far that is from the card.
 
     `label`: NL_LTP or NL_LTD; `rms_error`, `max_error`: NeuroSim's curve less the card's at every
-    pulse, over the conductance range [1].
+    pulse, over the conductance range [1]; `n_levels`: pulses from one end of the branch to the
+    other, NeuroSim's maxNumLevelLTP or maxNumLevelLTD [1].
     """
 
     label: float
     rms_error: float
     max_error: float
+    n_levels: int = 0
 
 
 @dataclass(frozen=True)
 class NeuroSimParameters:
     """What NeuroSim asks of a device; None for what the card cannot say.
 
-    Conductances [S]; `on_off_ratio` [1]; `n_levels`: pulses from one end of the range to the
-    other, NeuroSim's maxNumLevelLTP and maxNumLevelLTD; `sigma_c2c`: std that one pulse adds,
+    Conductances [S]; `on_off_ratio` [1]; `sigma_c2c`: std that one pulse adds,
     over the conductance range [1]; `sigma_d2d`: std of the labels over the devices [1];
     voltages: magnitudes [V]; width of a write pulse [s].
     """
 
     ltp: NeuroSimBranch
     ltd: NeuroSimBranch
-    n_levels: int
     sigma_c2c: float
     sigma_d2d: float
     max_conductance_S: float | None = None
@@ -83,11 +83,16 @@ class NeuroSimParameters:
     write_pulse_width_s: float | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def n_levels(self) -> int:
+        """The larger number of pulses of both branches, for a program that takes one [1]."""
+        return max(self.ltp.n_levels, self.ltd.n_levels)
+
     def share(self, branch: str, pulses: ArrayLike) -> FloatArray:
         """Share of the conductance range [1] after `pulses` pulses of `branch`, same shape."""
         fitted = {"LTP": self.ltp, "LTD": self.ltd}[branch]
         return normalised_curve(
-            a_of_label(fitted.label), _position(branch, np.asarray(pulses), self.n_levels)
+            a_of_label(fitted.label), _position(branch, np.asarray(pulses), fitted.n_levels)
         )
 
 
@@ -145,11 +150,13 @@ def neurosim_parameters(card: DeviceCard, field_G: float = 0.0) -> NeuroSimParam
     Raises ValueError for a field outside the card's range.
     """
     low, high = card.conductance_range(field_G)
-    pulses = np.unique(np.linspace(0, card.n_pulses, min(card.n_pulses, MAX_PULSES) + 1).round())
     branches, steps = {}, []
     for branch in BRANCHES:
+        last = math.ceil(card.measured_pulses(branch, field_G))
+        pulses = np.unique(np.linspace(0, last, min(last, MAX_PULSES) + 1).round())
         share = (card.conductance(branch, pulses, field_G) - low) / (high - low)
-        branches[branch] = fit_branch(_position(branch, pulses, card.n_pulses), share)
+        fitted = fit_branch(_position(branch, pulses, last), share)
+        branches[branch] = replace(fitted, n_levels=last)
         after = (card.conductance(branch, pulses[:-1] + 1, field_G) - low) / (high - low)
         steps.append(after - share[:-1])
     ratio = high / low if low > 0 else math.inf
@@ -158,8 +165,7 @@ def neurosim_parameters(card: DeviceCard, field_G: float = 0.0) -> NeuroSimParam
     return NeuroSimParameters(
         ltp=branches["LTP"],
         ltd=branches["LTD"],
-        n_levels=card.n_pulses,
-        sigma_c2c=card.spread.step_c2c * float(np.sqrt(np.mean(np.square(steps)))),
+        sigma_c2c=card.spread.step_c2c * float(np.sqrt(np.mean(np.square(np.concatenate(steps))))),
         sigma_d2d=card.spread.step_d2d
         * math.sqrt(sum(_label_per_log_a(b.label) ** 2 for b in branches.values()) / 2),
         max_conductance_S=high if in_siemens else None,
@@ -190,8 +196,8 @@ def neurosim_json(card: DeviceCard, field_G: float = 0.0) -> str:
         "max_conductance_S": p.max_conductance_S,
         "min_conductance_S": p.min_conductance_S,
         "on_off_ratio": p.on_off_ratio,
-        "n_levels_ltp": p.n_levels,
-        "n_levels_ltd": p.n_levels,
+        "n_levels_ltp": p.ltp.n_levels,
+        "n_levels_ltd": p.ltd.n_levels,
         "nl_ltp": p.ltp.label,
         "nl_ltd": p.ltd.label,
         "normalised_a_ltp": a_of_label(p.ltp.label),
@@ -220,8 +226,8 @@ def mlp_lines(card: DeviceCard, field_G: float, parameters: NeuroSimParameters) 
     values = (
         ("maxConductance", p.max_conductance_S, "S"),
         ("minConductance", p.min_conductance_S, "S"),
-        ("maxNumLevelLTP", p.n_levels, "pulses"),
-        ("maxNumLevelLTD", p.n_levels, "pulses"),
+        ("maxNumLevelLTP", p.ltp.n_levels, "pulses"),
+        ("maxNumLevelLTD", p.ltd.n_levels, "pulses"),
         ("NL_LTP", p.ltp.label, f"RMS error {p.ltp.rms_error:.2%} of the range"),
         ("NL_LTD", p.ltd.label, f"RMS error {p.ltd.rms_error:.2%} of the range"),
         ("sigmaDtoD", p.sigma_d2d, "std of the labels"),

@@ -48,7 +48,8 @@ def draw_card(card: DeviceCard, quantity: str = "conductance") -> Figure:
     panels = figure.subplots(rows, 2, sharex=True, sharey="row", squeeze=False)
     unit, factor = si_scale(_unit(card, quantity), max(np.abs(v).max() for v in values.values()))
     for column, branch in enumerate(BRANCHES):
-        own = {field_G: values[branch, field_G] for field_G in fields}
+        ends = {field_G: card.measured_pulses(branch, field_G) for field_G in fields}
+        own = {f: np.where(pulses <= ends[f], values[branch, f], np.nan) for f in fields}
         _draw_branch(list(panels[:, column]), branch, pulses, own, factor)
     panels[0, 0].set_ylabel(f"{quantity.capitalize()} [{unit}]")
     if rows == 2:

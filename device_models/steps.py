@@ -22,7 +22,7 @@ def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: fl
     Any shape, same shape out. Below or above the branch's own ends the step of that end is used.
     Raises ValueError for an unknown branch or a field outside the card's range.
     """
-    pulses = np.linspace(0, card.n_pulses, _GRID)
+    pulses = np.linspace(0, card.measured_pulses(branch, field_G), _GRID)
     law_conductance = card.conductance(branch, pulses, field_G)
     order = slice(None) if branch == "LTP" else slice(None, None, -1)
     n = np.interp(np.asarray(conductance, dtype=float), law_conductance[order], pulses[order])

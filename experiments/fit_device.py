@@ -19,7 +19,7 @@ from pathlib import Path
 from device_models.card import KINDS, CardError
 from device_models.files import check_outputs, refused, write_together
 from device_models.fit import CANDIDATES, CardFit, FitError, fit_card
-from device_models.fit.card import MAX_BOOTSTRAP, MAX_SEED
+from device_models.fit.curve_fit import MAX_BOOTSTRAP, MAX_SEED
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 from experiments.figures.fit import draw_fit
 from experiments.fit_report import TileCheck, check_tile, write_report

@@ -319,17 +319,16 @@ def test_conditions_that_are_no_numbers_are_left_out(card, value):
 
 
 def test_lines_for_neurosim():
-    branch = NeuroSimBranch(2.5, 0.01, 0.02)
-    p = NeuroSimParameters(
-        branch, dataclasses.replace(branch, label=-4.0), 64, 0.035, 0.1, 2e-6, 1e-7, 20.0
-    )
+    branch = NeuroSimBranch(2.5, 0.01, 0.02, 64)
+    other = dataclasses.replace(branch, label=-4.0, n_levels=48)
+    p = NeuroSimParameters(branch, other, 0.035, 0.1, 2e-6, 1e-7, 20.0)
     card = neurosim_card((2.5, -4.0))
     assert mlp_lines(card, 0.0, p) == [
         f"// card one (measured), 0 G, sha256 {card.sha256[:16]}",
         "maxConductance = 2e-06;  // S",
         "minConductance = 1e-07;  // S",
         "maxNumLevelLTP = 64;  // pulses",
-        "maxNumLevelLTD = 64;  // pulses",
+        "maxNumLevelLTD = 48;  // pulses",
         "NL_LTP = 2.5;  // RMS error 1.00% of the range",
         "NL_LTD = -4;  // RMS error 1.00% of the range",
         "sigmaDtoD = 0.1;  // std of the labels",

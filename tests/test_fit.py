@@ -17,21 +17,27 @@ from device_models import CardError, FitError, fit_card, load_card, read_pulses
 from device_models.card import card_from_dict
 from device_models.curves import (
     ExponentialMixture,
+    GeometricExponential,
+    GeometricLogistic,
+    GeometricSpline,
     Law,
+    Logistic,
     LogStep,
     MonotoneSpline,
     PowerLaw,
+    StretchedExponential,
     blend,
 )
 from device_models.fit import CANDIDATES, as_mixture
-from device_models.fit.branches import level_weights, select_branches
-from device_models.fit.laws import Points, fit_law
+from device_models.fit.branches import select_branches
+from device_models.fit.laws import SIZES, Points, fit_law
+from device_models.fit.noise import level_weights
 from device_models.fit.solver import correlation_time, covariance, solve
 from device_models.fit.spread import device_covariance, pulse_noise
 from device_models.library import CARD_FOLDER
 from device_models.magnetics import CO, LSMO
 from device_models.pulses import PulseData, Segment
-from experiments.fit_coverage import TRUTHS
+from experiments.fit_coverage import OVER_DECADES, TRUTHS
 from experiments.fit_report import check_tile
 
 NIST = json.loads((Path(__file__).parent / "nist" / "strd.json").read_text())
@@ -108,6 +114,28 @@ ANY_LAW = st.one_of(
     ),
     st.builds(lambda s, a, n: LogStep(2.0, s * np.exp(a), 5 * np.exp(n)), signs, logs, logs),
     st.builds(
+        lambda s, a, c, w: Logistic(2.0, s * np.exp(a), 15 * np.exp(c / 2), 5 * np.exp(w / 2)),
+        signs, logs, logs, logs,
+    ),
+    st.builds(
+        lambda s, a, t, b: StretchedExponential(2.0, s * np.exp(a), 15 * np.exp(t), np.exp(b / 2)),
+        signs, logs, logs, logs,
+    ),
+    st.builds(
+        lambda s, a, t: GeometricExponential(0.5, s * np.exp(a / 2), 10 * np.exp(t)),
+        signs, logs, logs,
+    ),
+    st.builds(
+        lambda s, a, c, w: GeometricLogistic(
+            0.5, s * np.exp(a / 2), 15 * np.exp(c / 2), 5 * np.exp(w / 2)
+        ),
+        signs, logs, logs, logs,
+    ),
+    st.builds(
+        lambda s, i: GeometricSpline(0.5, tuple(s * np.exp(i) / 8), (0.0, 3.0, 11.0, 40.0)),
+        signs, st.lists(logs, min_size=5, max_size=5).map(np.array),
+    ),
+    st.builds(
         lambda s, i: MonotoneSpline(1.0, tuple(s * np.exp(i)), (0.0, 3.0, 11.0, 40.0)),
         signs, st.lists(logs, min_size=5, max_size=5).map(np.array),
     ),
@@ -178,7 +206,7 @@ def turned(law: Law) -> Law:
     parameters = {
         name: tuple(-v for v in value) if isinstance(value, tuple) else -value
         for name, value in vars(law).items()
-        if name in ("amplitudes", "increments", "first_step")
+        if name in ("amplitudes", "increments", "first_step", "size", "decades")
     }
     return replace(law, **parameters)
 
@@ -201,6 +229,11 @@ def curve_dict(branch: str, field_G: float, law: Law) -> dict:
         ("exponential_mixture_3", ExponentialMixture(1.0, (-0.3, -0.3, -0.3), (2.0, 12.0, 60.0))),
         ("power_law", PowerLaw(0.1, 0.1, 8.0, -1.2)),
         ("log_step", LogStep(0.1, 0.1, 8.0)),
+        ("logistic", Logistic(0.1, 0.9, 40.0, 8.0)),
+        ("stretched_exponential", StretchedExponential(0.1, 0.9, 40.0, 3.0)),
+        ("stretched_exponential", StretchedExponential(0.1, 0.9, 20.0, 0.6)),
+        ("geometric_exponential", GeometricExponential(1e-4, 4.0, 30.0)),
+        ("geometric_logistic", GeometricLogistic(1e-4, 4.0, 30.0, 9.0)),
     ],
 )
 def test_candidates_find_the_exact_law(name, law, scale):
@@ -209,12 +242,13 @@ def test_candidates_find_the_exact_law(name, law, scale):
     fit = fit_law(CANDIDATES[name], Points(n, scale * law(n), np.ones(101)), +1.0)
     assert np.allclose(fit.law(n), scale * law(n), rtol=1e-9)
     assert np.allclose(sorted(fit.law.theta[1:]), sorted(_times(law, scale).theta[1:]), rtol=1e-5)
+    assert fit.law(0.0) == pytest.approx(scale * law(0.0), rel=1e-9)
 
 
 def _times(law: Law, scale: float) -> Law:
     """The law of a response `scale` times as large."""
     theta = law.theta.copy()
-    sizes = [i for i, n in enumerate(law.theta_names) if n.startswith(("log_amp", "log_first"))]
+    sizes = [i for i, n in enumerate(law.theta_names) if n.startswith(SIZES)]
     theta[sizes] += np.log(scale)
     return law.with_theta(theta)
 
@@ -384,6 +418,8 @@ def test_choice_takes_the_simplest_law_that_explains(repeats, criterion):
     """
     right = []
     for name, (up, down) in TRUTHS.items():
+        if name in OVER_DECADES:
+            continue
         for seed in (1, 2):
             data = synthetic(**repeats, n=60, write=0.004, up=up, down=down, seed=seed)
             for choice in fit_card(replace(data, unit="1"), bootstrap=0).choices.values():
@@ -396,7 +432,7 @@ def test_choice_takes_the_simplest_law_that_explains(repeats, criterion):
 
 def test_a_staircase_needs_the_spline():
     n = np.arange(120.0)
-    values = 1 / (1 + np.exp(-(n - 60) / 6))
+    values = sum(1 / (1 + np.exp(-(n - step) / 4)) for step in (40, 80)) / 2
     rng = np.random.default_rng(0)
     segments = (
         Segment("LTP", n, values + 0.005 * rng.standard_normal(120)),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from device_models import fit_card, read_pulses
-from device_models.curves import ExponentialMixture, PowerLaw
-from device_models.fit import card as fit_card_module
+from device_models.curves import ExponentialMixture, Logistic, PowerLaw
+from device_models.fit import curve_fit as curve_fit_module
 from device_models.fit.branches import select_branches
 from device_models.fit.identified import degenerate, too_certain
 from device_models.fit.laws import CANDIDATES, Points, fit_law, prior_std, refit
@@ -22,7 +22,7 @@ from device_models.fit.uncertainty import (
     widening,
 )
 from device_models.pulses import PulseData, Segment
-from experiments.fit_coverage import TRUTHS, measured
+from experiments.fit_coverage import OVER_DECADES, RELATIVE, TRUTHS, measured
 from experiments.fit_report import choice_lines
 
 LOW, HIGH, TAU_UP, TAU_DOWN = 4e-6, 4e-5, 12.0, 9.0
@@ -76,8 +76,9 @@ ONE = ExponentialMixture(1.0, (-0.9,), (15.0,))
         (ExponentialMixture(1.0, (-0.88, -0.02), (15.0, 0.04)), ["tau_2"]),
         (ExponentialMixture(5.0, (-0.9, -4.0), (15.0, 1e5)), ["amplitude_2", "tau_2"]),
         (PowerLaw(0.1, 0.06, 130.0, -8.0), ["exponent"]),
+        (Logistic(0.1, 40.0, 200.0, 45.0), ["size"]),
     ],
-    ids=["met", "nearly met", "below a pulse", "beyond the range", "on a bound"],
+    ids=["met", "nearly met", "below a pulse", "beyond the range", "on a bound", "no middle"],
 )
 @pytest.mark.parametrize("scale", [1.0, 1e-12, 1e12])
 def test_degenerate_laws_are_named(law, names, scale):
@@ -92,8 +93,9 @@ def test_degenerate_laws_are_named(law, names, scale):
 @pytest.mark.parametrize("name", TRUTHS)
 @pytest.mark.parametrize("noise", [0.01, 0.05])
 def test_a_true_law_is_never_degenerate(name, noise):
+    kind = RELATIVE if name in OVER_DECADES else "range"
     for seed in range(3):
-        for branch in select_branches(measured(TRUTHS[name], noise, seed))[0]:
+        for branch in select_branches(measured(TRUTHS[name], noise, seed, kind=kind))[0]:
             fit = fit_law(CANDIDATES[name], branch.points(), branch.direction)
             assert degenerate(branch, fit.law) == []
 
@@ -212,7 +214,7 @@ def test_errors_below_what_noise_allows_are_said(monkeypatch):
     assert too_certain(branch, law, errors) == []
     assert too_certain(branch, law, errors * [1e-3, 1, 1]) == ["start"]
     exact = np.diag(np.full(6, 1e-27)), "a broken bootstrap"
-    monkeypatch.setattr(fit_card_module, "all_curves_covariance", lambda *_: exact)
+    monkeypatch.setattr(curve_fit_module, "all_curves_covariance", lambda *_: exact)
     broken = fit_card(data, law="exponential_mixture_1")
     assert any(
         w.startswith("LTP at 0 G: standard errors far below what the noise allows")

@@ -44,7 +44,10 @@ def fitted() -> dict[str, bytes]:
     rise, fall = 2 - np.exp(-n / 8) + noise[0], 1 + np.exp(-n / 6) + noise[1]
     segments = (Segment("LTP", n, rise), Segment("LTD", n, fall))
     data = PulseData("conductance", "1", segments, "synthetic", "")
-    laws = ("exponential_mixture_2", "power_law", "log_step", "monotone_spline_8")
+    laws = (
+        *("exponential_mixture_2", "power_law", "log_step", "logistic", "stretched_exponential"),
+        *("monotone_spline_8", "geometric_exponential", "geometric_logistic", "geometric_spline_4"),
+    )
     cards = [fit_card(data, law=law, bootstrap=0).card for law in laws]
     assert {curve.law.name for card in cards for curve in card.curves} == set(LAWS)
     return {law: card.to_json() for law, card in zip(laws, cards, strict=True)}

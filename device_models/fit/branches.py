@@ -4,32 +4,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
+from device_models.card import BRANCHES
 from device_models.curves import Law
-from device_models.fit.laws import CANDIDATES, Points, fit_law
+from device_models.fit.laws import CANDIDATES, fit_law
+from device_models.fit.noise import (
+    GEOMETRIC_DECADES,
+    LEAST_SPARE,
+    Noise,
+    Scatter,
+    level_weights,
+    noise_over_decades,
+    robust_weights,
+)
+from device_models.fit.points import Points
+from device_models.fit.solver import autocorrelation
 from device_models.pulses import PulseData, Segment
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Pulse = tuple[float | None, float | None]
 
-HUBER = 3.0
-"""Residuals beyond this many standard deviations count less and less."""
-
-LEAST_NOISE = 0.003
-"""Share of the range below which a residual is the pilot's misfit rather than an outlier."""
-
-LEVELS = 10
-"""Levels of the response at which the noise is looked at."""
-
 MIN_READINGS = 4
+MIN_REPEATS = 3
+"""Cycles and devices from which on their scatter is the noise."""
+
+MIN_EVIDENCE = 22
+"""Readings of a single cycle from which on what a shape-free curve leaves is noise."""
+
+LARGEST_LEVERAGE = 0.8
+LEAST_COLUMN = 1e-6
+
+PILOTS = ((14, 34), (8, 22), (4, 10))
+"""Intervals of the spline that shows the noise, and pulse numbers from which on it is taken."""
 
 
 class FitError(ValueError):
@@ -43,7 +56,10 @@ class Branch:
     `pulses`, `values`, `weights` and `cluster` have shape (n,); `cluster` numbers the (device,
     cycle) a reading comes from, `clusters` names them. `weights` are inverse variances up to a
     factor, from the noise found at each level and less for outliers, of which `n_outliers` count
-    for less than half. `noise_growth`: largest over smallest noise along the response.
+    for less than half. `noise_growth`: largest over smallest noise along the response, which
+    the readings prove or which is assumed (`noise_proven`).
+    `first_pulse`: the pulse number of the file that `pulses` count from, 0 where it has a reading
+    before the first pulse.
     """
 
     branch: str
@@ -56,6 +72,8 @@ class Branch:
     clusters: tuple[tuple[str, int], ...]
     n_outliers: int = 0
     noise_growth: float = 1.0
+    noise_proven: bool = True
+    first_pulse: float = 0.0
 
     @property
     def name(self) -> str:
@@ -63,9 +81,19 @@ class Branch:
         return f"{self.branch} at {self.field_G:g} G"
 
     @property
+    def end(self) -> float:
+        """Pulse number of the last reading."""
+        return float(self.pulses.max())
+
+    @property
     def direction(self) -> float:
         """+1 where the conductance should rise, -1 where it should fall."""
         return 1.0 if self.branch == "LTP" else -1.0
+
+    @property
+    def verb(self) -> str:
+        """What its conductance does."""
+        return "rise" if self.branch == "LTP" else "fall"
 
     @cached_property
     def pilot(self) -> Law:
@@ -104,105 +132,158 @@ def select_branches(data: PulseData) -> tuple[list[Branch], dict[str, Any], list
     A card holds one pulse of each sign: where the data have several amplitudes or widths, the
     pair with the most readings is taken. Raises FitError, one line.
     """
-    segments, warnings = list(data.segments), []
+    warnings: list[str] = []
     conditions: dict[str, Any] = {}
-    for branch in ("LTP", "LTD"):
-        own = [s for s in segments if s.branch == branch]
+    chosen: dict[str, list[Segment]] = {}
+    for branch in BRANCHES:
+        own = [s for s in data.segments if s.branch == branch]
         if not own:
-            raise FitError(f"{data.source}: no {branch} readings; a card needs both branches")
-        pulse, kept, left = _one_pulse(own)
+            continue
+        pulse, chosen[branch], left = _one_pulse(own)
         if left:
             warnings.append(
                 f"{branch}: several pulses in the file; fitted: {_pulse_name(pulse)}, "
                 f"left out: {', '.join(_pulse_name(p) for p in left)}"
             )
-        segments = [s for s in segments if s.branch != branch] + kept
-        conditions |= _conditions(branch, kept, warnings)
-    fields = {s.field_G for s in segments}
-    if None in fields:
+        conditions |= _conditions(branch, chosen[branch], warnings)
+    if any(s.field_G is None for own in chosen.values() for s in own):
         warnings.append("the file states no magnetic field; the card says 0 G")
-    branches = []
-    for field_G in sorted({s.field_G or 0.0 for s in segments}):
-        for branch in ("LTP", "LTD"):
-            own = [s for s in segments if s.branch == branch and (s.field_G or 0.0) == field_G]
-            if not own:
-                raise FitError(f"{data.source}: no {branch} readings at {field_G:g} G")
-            branches.append(_branch(branch, field_G, own, data))
+    by_field: dict[tuple[float, str], list[Segment]] = {}
+    for branch, own in chosen.items():
+        for s in own:
+            by_field.setdefault((s.field_G or 0.0, branch), []).append(s)
+    firsts = {b: min(float(s.pulses.min()) for s in own) for b, own in chosen.items()}
+    order = sorted(by_field, key=lambda key: (key[0], BRANCHES.index(key[1])))
+    branches = [_branch(b, f, by_field[f, b], data, firsts[b]) for f, b in order]
     return branches, conditions, warnings
 
 
-def robust_weights(residual: FloatArray, span: float) -> FloatArray:
-    """Huber weights (n,) of residuals, 1 for all but outliers of a response over `span`."""
-    scale = max(1.4826 * float(np.median(np.abs(residual))), LEAST_NOISE * span)
-    return np.minimum(1.0, HUBER * scale / np.maximum(np.abs(residual), 1e-300))
+def check_complete(data: PulseData) -> None:
+    """Raise FitError, one line, where LTP or LTD readings are missing at one of the fields."""
+    fields: dict[str, set[float]] = {b: set() for b in BRANCHES}
+    for s in data.segments:
+        fields[s.branch].add(s.field_G or 0.0)
+    for branch, other in (BRANCHES, BRANCHES[::-1]):
+        if not fields[branch]:
+            there = [s for s in data.segments if s.branch == other]
+            raise FitError(
+                f"{data.source}: no {branch} readings, only {other} "
+                f"({sum(s.values.size for s in there)} readings); a card needs both branches"
+            )
+        missing = sorted(fields[other] - fields[branch])
+        if missing:
+            raise FitError(
+                f"{data.source}: no {branch} readings at {missing[0]:g} G; a card needs both "
+                f"branches at every field"
+            )
 
 
-def level_weights(residual: FloatArray, fitted: FloatArray) -> FloatArray:
-    """Relative inverse variances (n,) where the noise has a part that grows with the level.
-
-    The variance a + b level**2 is taken only where it explains the residuals far better than one
-    variance for all; otherwise all weights are 1.
-    """
-    ones = np.ones_like(fitted)
-    if len(fitted) < 6 * LEVELS or np.ptp(fitted) == 0:
-        return ones
-    parts = np.array_split(np.argsort(fitted), LEVELS)
-    level = np.array([np.sqrt(np.mean(fitted[p] ** 2)) for p in parts])
-    # The median resists outliers; 0.455 is that of a squared normal deviate.
-    variance = np.array([np.median(residual[p] ** 2) / 0.455 for p in parts])
-    if np.any(variance <= 0):
-        return ones
-    (a, b), _ = nnls(np.stack([1 / variance, level**2 / variance], 1), np.ones(len(level)))
-    expected = a + b * level**2
-    if not np.all(expected > 0) or expected.max() < 4 * expected.min():
-        return ones
-    size = np.array([len(p) for p in parts])
-    common = np.average(variance, weights=size)
-    gain = size @ (np.log(common) + variance / common - np.log(expected) - variance / expected)
-    if gain < 20:
-        return ones
-    inverse = 1 / (a + b * fitted**2)
-    return inverse / inverse.mean()
-
-
-def _branch(branch: str, field_G: float, segments: Sequence[Segment], data: PulseData) -> Branch:
+def _branch(
+    branch: str, field_G: float, segments: Sequence[Segment], data: PulseData, first: float
+) -> Branch:
+    """Readings of one branch at one field; pulses count from the number `first` of the file."""
     segments = sorted(segments, key=lambda s: (s.device, s.cycle))
-    pulses = np.concatenate([s.pulses for s in segments])
-    values = np.concatenate([s.values for s in segments])
-    name = f"{branch} at {field_G:g} G"
-    if data.quantity == "resistance":
-        if np.any(values <= 0):
-            raise FitError(f"{data.source}: {name}: a resistance of 0 or below has no conductance")
-        values = 1 / values
+    pulses = np.concatenate([s.pulses for s in segments]) - first
+    values = _conductance(np.concatenate([s.values for s in segments]), data, branch, field_G)
     if len(np.unique(pulses)) < MIN_READINGS:
         raise FitError(
-            f"{data.source}: {name}: readings at {len(np.unique(pulses))} pulse numbers, a curve "
-            f"needs {MIN_READINGS} or more"
+            f"{data.source}: {branch} at {field_G:g} G: readings at {len(np.unique(pulses))} pulse "
+            f"numbers, a curve needs {MIN_READINGS} or more"
         )
     clusters = tuple(dict.fromkeys((s.device, s.cycle) for s in segments))
     number = {c: i for i, c in enumerate(clusters)}
     cluster = np.concatenate([np.full(s.values.size, number[s.device, s.cycle]) for s in segments])
-    weights, outliers, growth = np.ones_like(values), 0, 1.0
-    for _ in range(2):
-        draft = Branch(branch, field_G, tuple(segments), pulses, values, weights, cluster, clusters)
-        _check_direction(draft, data.source)
-        fitted = draft.pilot(pulses)
-        levels = np.sqrt(level_weights(values - fitted, fitted))
-        robust = robust_weights(levels * (values - fitted), float(np.ptp(levels * values)))
-        weights, outliers = levels**2 * robust, int(np.sum(robust < 0.5))
-        growth = float(levels.max() / levels.min())
-    return Branch(
-        branch,
-        field_G,
-        tuple(segments),
-        pulses,
-        values,
-        weights,
-        cluster,
-        clusters,
-        outliers,
-        growth,
+    draft = Branch(
+        branch, field_G, tuple(segments), pulses, values, np.ones_like(values), cluster, clusters
     )
+    for _ in range(2):
+        _check_direction(draft, data.source)
+        draft = _weighted(draft)
+    return replace(draft, first_pulse=first)
+
+
+def _conductance(values: FloatArray, data: PulseData, branch: str, field_G: float) -> FloatArray:
+    if data.quantity != "resistance":
+        return values
+    if np.any(values <= 0):
+        raise FitError(
+            f"{data.source}: {branch} at {field_G:g} G: a resistance of 0 or below has no "
+            f"conductance"
+        )
+    return 1 / values
+
+
+def _weighted(draft: Branch) -> Branch:
+    """The branch with the weights that its shape-free curves ask for."""
+    noise, fitted = _noise(draft)
+    root, values = 1 / noise.std, draft.values
+    span = float(np.max(root * fitted) if noise.std.min() < noise.std.max() else np.ptp(values))
+    robust = np.ones_like(values)
+    if _spare(draft.pilot, values) >= LEAST_SPARE:
+        robust = robust_weights(root * (values - fitted), span)
+    weights = root**2 * robust
+    return replace(
+        draft,
+        weights=weights / np.mean(root**2),
+        n_outliers=int(np.sum(robust < 0.5)),
+        noise_growth=float(root.max() / root.min()),
+        noise_proven=noise.proven,
+    )
+
+
+def _noise(draft: Branch) -> tuple[Noise, FloatArray]:
+    """Noise of each reading, and the shape-free curve that shows it (n,)."""
+    points, values, fitted = draft.points(), draft.values, draft.pilot(draft.pulses)
+    if values.min() > 0 and points.decades >= GEOMETRIC_DECADES:
+        relative = Points(points.pulses, points.values, points.values**-2)
+        pilot = _pilot(relative, draft.direction, geometric=True)
+        level = pilot(draft.pulses)
+        proportional = noise_over_decades(level, *_evidence(draft, pilot))
+        if proportional is not None:
+            return proportional, level
+    return Noise(1 / np.sqrt(level_weights(values - fitted, fitted)), proven=True), fitted
+
+
+def _evidence(draft: Branch, geometric: Law) -> tuple[Scatter, Scatter] | tuple[None, None]:
+    """Scatter around curves with errors of one size and in proportion, where it shows noise.
+
+    That of readings at the same pulse number, else of white residuals of many.
+    """
+    if len(draft.clusters) >= MIN_REPEATS:
+        points = draft.points()
+        means = np.interp(draft.pulses, points.pulses, points.values)
+        around = Scatter(means, draft.values - means)
+        return around, around
+    if len(draft.values) < MIN_EVIDENCE:
+        return None, None
+    n, values = draft.pulses, draft.values
+    scatters = [Scatter(law(n), values - law(n)) for law in (draft.pilot, geometric)]
+    relative = scatters[1].residual / scatters[1].level
+    for own in (scatters[0].residual, relative):
+        if autocorrelation(own) > 2 / np.sqrt(len(own)):
+            return None, None
+    held = _leverage(draft.pilot, n, 1.0), _leverage(geometric, n, 1 / scatters[1].level)
+    # A reading that a curve goes through whatever its value says nothing about noise.
+    free = np.max(held, axis=0) < LARGEST_LEVERAGE
+    constant, proportional = (
+        Scatter(s.level[free], s.residual[free] / np.sqrt(1 - h[free]))
+        for s, h in zip(scatters, held, strict=True)
+    )
+    return constant, proportional
+
+
+def _leverage(law: Law, pulses: FloatArray, root: FloatArray | float) -> FloatArray:
+    """How far a fitted curve follows each single reading (n,), 0 to 1."""
+    columns = np.broadcast_to(root, pulses.shape)[:, None] * law.jacobian(pulses)
+    sizes = np.linalg.norm(columns, axis=0)
+    used = sizes > LEAST_COLUMN * sizes.max()
+    axes = np.linalg.qr(columns[:, used] / sizes[used])[0]
+    return np.clip(np.sum(axes**2, axis=1), 0.0, 1.0)
+
+
+def _spare(pilot: Law, values: FloatArray) -> float:
+    """Share of the readings beyond the coordinates of a curve."""
+    return max(1 - len(pilot.theta_names) / len(values), 0.0)
 
 
 def _check_direction(branch: Branch, source: str) -> None:
@@ -210,26 +291,29 @@ def _check_direction(branch: Branch, source: str) -> None:
     points = branch.points()
     here = branch.pilot(points.pulses)
     change = branch.direction * float(here[-1] - here[0])
+    largest = float(np.abs(points.values).max())
     wrong = _pilot(points, -branch.direction)
     misfit = float(points.weights @ (here - points.values) ** 2)
     other = float(points.weights @ (wrong(points.pulses) - points.values) ** 2)
-    if change <= 1e-9 * max(abs(points.values).max(), 1e-300) or other < 0.5 * misfit:
-        verb = "rise" if branch.branch == "LTP" else "fall"
+    if change <= 1e-9 * largest or other < 0.5 * misfit:
         raise FitError(
-            f"{source}: {branch.name}: the conductance does not {verb} along {branch.branch} "
-            f"pulses; check branch and quantity"
+            f"{source}: {branch.name}: the conductance does not {branch.verb} along "
+            f"{branch.branch} pulses; check branch and quantity"
         )
 
 
-def _pilot(points: Points, direction: float) -> Law:
+def _pilot(points: Points, direction: float, geometric: bool = False) -> Law:
     """Shape-free where there are pulse numbers enough, one exponential otherwise.
 
-    The start of a spline is its optimum already: a linear problem with signs.
+    Of the logarithm where `geometric`. The start of a spline is its optimum already: a linear
+    problem with signs.
     """
-    for name in ("monotone_spline_14", "monotone_spline_8"):
-        if len(points.pulses) >= 2 * CANDIDATES[name].n_theta:
-            return CANDIDATES[name].starts(points, direction)[0]
-    return fit_law(CANDIDATES["exponential_mixture_1"], points, direction).law
+    kind = "geometric" if geometric else "monotone"
+    for intervals, least in PILOTS:
+        if len(points.pulses) >= least:
+            return CANDIDATES[f"{kind}_spline_{intervals}"].starts(points, direction)[0]
+    simple = "geometric_exponential" if geometric else "exponential_mixture_1"
+    return fit_law(CANDIDATES[simple], points, direction).law
 
 
 def _one_pulse(segments: list[Segment]) -> tuple[Pulse, list[Segment], list[Pulse]]:

@@ -51,10 +51,8 @@ def device_fits(branch: Branch, fit: Fit) -> dict[str, Fit]:
 def find_spread(
     branches: Sequence[Branch],
     laws: Sequence[Law],
-    by_device: Sequence[dict[str, Fit]],
     noise: Sequence[PulseNoise],
     half: float,
-    n_pulses: int,
     read_noise: float | None = None,
 ) -> tuple[FloatArray | None, Spread]:
     """Covariance between devices where there are three or more, and the card's spreads.
@@ -142,14 +140,6 @@ def spread_findings(
                 f"{found.correlation:.2f}); a tile does not drift"
             )
     return lines
-
-
-def half_range(laws: Sequence[Law], branches: Sequence[Branch], n_pulses: int) -> float:
-    """Half of the widest conductance range at one field, between the readings of the branches."""
-    ends: dict[float, list[float]] = {}
-    for law, branch in zip(laws, branches, strict=True):
-        ends.setdefault(branch.field_G, []).extend(law(_span(branch)))
-    return max(max(own) - min(own) for own in ends.values()) / 2
 
 
 def read_noise_of(data: PulseData, branches: Sequence[Branch]) -> float | None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from device_models.curves import Law
 from device_models.fit.branches import Branch
-from device_models.fit.laws import bounds, prior_std
+from device_models.fit.laws import GEOMETRIC, bounds, prior_std
 from device_models.fit.uncertainty import reading_covariance
 
 FloatArray = NDArray[np.float64]
@@ -44,10 +44,11 @@ def degenerate(branch: Branch, law: Law) -> list[str]:
     reading to wherever its noise took it; one far beyond the last pulse mimics a straight line
     with any amplitude; a power law whose exponent runs to its bound is an exponential. Each of
     these shows as a standard error beyond any use, in any unit and at any noise, so no ratio of
-    time constants has to be chosen. The formulas of three coordinates have nothing simpler to
-    give way to: what they leave open is said in the findings. A spline has no such coordinates.
+    time constants has to be chosen. One exponential and the logarithmic step have nothing simpler
+    to give way to: what they leave open is said in the findings. A spline has no such coordinates.
     """
-    if len(law.theta_names) <= SIMPLEST or law.name == "monotone_spline":
+    simplest = len(law.theta_names) <= SIMPLEST and not law.name.startswith(GEOMETRIC)
+    if simplest or "spline" in law.name:
         return []
     errors = np.sqrt(np.diag(reading_covariance(branch, law)))
     low, high = bounds(law.theta_names, branch.points())

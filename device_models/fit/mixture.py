@@ -40,5 +40,6 @@ def as_mixture(law: Response, n_pulses: int, tolerance: float = 1e-2) -> Exponen
     mixture = ExponentialMixture(float(solution[0]), tuple(solution[1:]), tuple(tau))
     error = np.abs(mixture(n) - y).max() / np.ptp(y)
     if error > tolerance:
-        raise ValueError(f"no exponential mixture follows the law closer than {error:.1%}")
+        name = getattr(law, "name", "curve")
+        raise ValueError(f"no exponential mixture follows this {name} closer than {error:.1%}")
     return mixture

@@ -11,23 +11,33 @@ from numpy.typing import NDArray
 from device_models.curves import Law
 from device_models.fit.branches import Branch
 from device_models.fit.identified import degenerate
-from device_models.fit.laws import CANDIDATES, Candidate, Fit, fit_law, refit
+from device_models.fit.laws import CANDIDATES, GEOMETRIC, Candidate, Fit, fit_law, refit
+from device_models.fit.noise import GEOMETRIC_DECADES
 from device_models.fit.solver import correlation_time
 from device_models.fit.uncertainty import CHANCE, chance_of_difference, widening
 
 FloatArray = NDArray[np.float64]
 
 FOLDS = 5
+ROUNDING = 1e-13
+"""Errors below this share of the readings are those of the arithmetic."""
+
 MIN_CLUSTERS = 3
 SPLINE_AICC = 10.0
 """A curve without a formula is taken where no formula comes this near (no support at all:
 Burnham and Anderson, 2002)."""
+
+EQUAL_AICC = 1.0
+"""Laws whose criterion is this near to the best have as much support."""
 
 EQUAL_ERROR = 0.01
 """Held-out errors this close, or within two standard errors of their difference, are equal."""
 
 SPLINE_ERROR = 1.05
 """The same for held-out errors: a formula this much worse is still the better description."""
+
+NOT_POSITIVE = "values of 0 or below"
+"""What is said of a form that goes below 0 where every reading is above."""
 
 MIN_FIELDS = 5
 """Fields from which on one model for all of them is tried: it has four magnetic parameters."""
@@ -37,10 +47,10 @@ MIN_FIELDS = 5
 class Choice:
     """Fits of the law chosen for one branch, one a field, and the score of every candidate.
 
-    `left_out`: the degenerate forms, which are no candidates, and what the data do not determine
-    in them. `reason`: why the law was taken although another has a better score, else "".
-    `widening`: factor on the standard errors of each fit for laws that fit nearly as well, 1 or
-    more; empty where there is none.
+    `left_out`: the forms that are no candidates, and what the data do not determine in them or
+    that they go below 0 where no reading does. `reason`: why the law was taken although another
+    has a better score, else "". `widening`: factor on the standard errors of each fit for laws
+    that fit nearly as well, 1 or more; empty where there is none.
     """
 
     name: str
@@ -59,21 +69,59 @@ def choose_law(branches: Sequence[Branch], law: str = "auto") -> Choice:
     to the best), or "held-out error" (mean square that the law leaves of the shape of cycles it
     has not seen, over the best's). Of laws of equal held-out error the simplest is taken.
     """
-    names = [law] if law != "auto" else list(CANDIDATES)
-    if law == "auto" and len(branches) >= MIN_FIELDS:
-        # A field mixes two curves, and only these forms stay what they are when mixed.
-        names = [n for n in names if n.startswith(("exponential_mixture", "monotone_spline"))]
-    fewest = min(len(b.points().pulses) for b in branches)
-    allowed = [CANDIDATES[n] for n in names if CANDIDATES[n].n_theta < fewest or law != "auto"]
-    fits = {c.name: tuple(fit_law(c, b.points(), b.direction) for b in branches) for c in allowed}
     if law != "auto":
-        return Choice(law, fits[law], "given", {})
-    left_out = {
-        name: found for name, own in fits.items() if (found := _undetermined(branches, own))
-    }
-    allowed = [c for c in allowed if c.name not in left_out]
+        return Choice(law, _fits(CANDIDATES[law], branches), "given", {})
+    allowed = _tried(branches)
+    fits = {c.name: _fits(c, branches) for c in allowed}
+    left_out = _left_out(branches, fits)
+    if len(left_out) == len(allowed) and _positive(branches):
+        # No ordinary form stays above 0: those of the logarithm cannot but do so.
+        allowed = _tried(branches, geometric=True)
+        fits |= {c.name: _fits(c, branches) for c in allowed if c.name not in fits}
+        left_out = _left_out(branches, fits)
+    above = [c for c in allowed if NOT_POSITIVE not in left_out.get(c.name, ())]
+    allowed = [c for c in allowed if c.name not in left_out] or above or allowed
     choose = _held_out if _cycles_differ(branches, fits[allowed[-1].name]) else _akaike
     return replace(choose(branches, allowed, fits), left_out=left_out)
+
+
+def _fits(candidate: Candidate, branches: Sequence[Branch]) -> tuple[Fit, ...]:
+    return tuple(fit_law(candidate, b.points(), b.direction) for b in branches)
+
+
+def _tried(branches: Sequence[Branch], geometric: bool = False) -> list[Candidate]:
+    """Candidates with fewer coordinates than readings, those of the logarithm where they fit in."""
+    points = [b.points() for b in branches]
+    fewest = min(len(p.pulses) for p in points)
+    allowed = [c for c in CANDIDATES.values() if c.n_theta < fewest]
+    if len(branches) >= MIN_FIELDS:
+        # A field mixes two curves, and only these forms stay what they are when mixed.
+        mixed = ("exponential_mixture", "monotone_spline")
+        return [c for c in allowed if c.name.startswith(mixed)]
+    if geometric or min(p.decades for p in points) >= GEOMETRIC_DECADES:
+        return allowed
+    return [c for c in allowed if not c.name.startswith(GEOMETRIC)]
+
+
+def _left_out(
+    branches: Sequence[Branch], fits: dict[str, tuple[Fit, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Why forms are no candidates: what the data leave open in them, or values of 0 and below."""
+    found = {name: _undetermined(branches, own) for name, own in fits.items()}
+    if _positive(branches):
+        for name, own in fits.items():
+            if not all(is_positive(b, f.law) for b, f in zip(branches, own, strict=True)):
+                found[name] += (NOT_POSITIVE,)
+    return {name: why for name, why in found.items() if why}
+
+
+def _positive(branches: Sequence[Branch]) -> bool:
+    return all(float(b.values.min()) > 0 for b in branches)
+
+
+def is_positive(branch: Branch, law: Law) -> bool:
+    """Whether a monotone law stays above 0 from its start to the last reading."""
+    return float(np.min(law([0.0, branch.end]))) > 0
 
 
 def _cycles_differ(branches: Sequence[Branch], fits: Sequence[Fit]) -> bool:
@@ -98,13 +146,23 @@ def _akaike(
     formulas = _without_splines(allowed)
     if formulas and min(differences[c.name] for c in formulas) <= SPLINE_AICC:
         allowed = formulas
-    chosen = min((c.name for c in allowed), key=lambda name: differences[name])
+    # Of laws with as much support as the best of them, the simplest.
+    lowest = min(differences[c.name] for c in allowed)
+    supported = [c for c in allowed if differences[c.name] <= lowest + EQUAL_AICC]
+    fewest = min(c.n_theta for c in supported)
+    chosen = min(
+        (c.name for c in supported if c.n_theta == fewest), key=lambda name: differences[name]
+    )
     near = {c.name: differences[c.name] for c in allowed}
     factors = (
         widening(b, {name: fits[name][i] for name in near}, near, chosen)
         for i, b in enumerate(branches)
     )
-    reason = _formula_reason(chosen, differences, allowed, f"{SPLINE_AICC:g}")
+    reasons = (
+        _simple_reason(chosen, differences, allowed, f"by less than {EQUAL_AICC:g}"),
+        _formula_reason(chosen, differences, allowed, f"{SPLINE_AICC:g}"),
+    )
+    reason = "; ".join(filter(None, reasons))
     return Choice(chosen, fits[chosen], "AICc", differences, reason, tuple(factors))
 
 
@@ -119,8 +177,8 @@ def _aicc(
         flexible = fits[allowed[-1].name][i].law
         root = np.sqrt(branch.weights)
         time = correlation_time(root * (branch.values - flexible(branch.pulses)))
-        effective = max(n / time, 8.0)
-        rounding = (1e-13 * np.abs(branch.values).max()) ** 2
+        effective = max(n / time, min(n, 8.0))
+        rounding = (ROUNDING * np.max(root * np.abs(branch.values))) ** 2
         for candidate in allowed:
             law = fits[candidate.name][i].law
             mean = np.average((branch.values - law(branch.pulses)) ** 2, weights=branch.weights)
@@ -131,7 +189,7 @@ def _aicc(
 
 
 def _without_splines(candidates: list[Candidate]) -> list[Candidate]:
-    return [c for c in candidates if not c.name.startswith("monotone_spline")]
+    return [c for c in candidates if "spline" not in c.name]
 
 
 def _better(chosen: str, scores: dict[str, float]) -> list[str]:
@@ -148,13 +206,13 @@ def _formula_reason(
     return f"a formula, which {' and '.join(barred)} would have to beat by more than {gap}"
 
 
-def _simple_reason(chosen: str, scores: dict[str, float], allowed: list[Candidate]) -> str:
+def _simple_reason(chosen: str, scores: dict[str, float], allowed: list[Candidate], by: str) -> str:
     """Why not another allowed law that scores better: chance explains the difference."""
     close = [n for n in _better(chosen, scores) if n in {c.name for c in allowed}]
     if not close:
         return ""
     names = " and ".join(close)
-    return f"the simpler law, which {names} beats by less than {EQUAL_ERROR:.0%} or chance explains"
+    return f"the simpler law, which {names} beats {by}"
 
 
 def _held_out(
@@ -169,7 +227,7 @@ def _held_out(
                 errors[c.name].append(_shape_error(branch, law, np.flatnonzero(held)))
     table = {name: np.array(values) for name, values in errors.items()}
     means = {name: float(values.mean()) for name, values in table.items()}
-    floor = 1e-26 * max(float(np.abs(b.values).max()) for b in branches) ** 2
+    floor = max(float((ROUNDING * np.max(b.weights * b.values**2) ** 0.5) ** 2) for b in branches)
     lowest = min(means.values()) + floor
     scores = {name: (mean + floor) / lowest for name, mean in means.items()}
     formulas = _without_splines(allowed)
@@ -183,7 +241,9 @@ def _held_out(
             chosen = candidate.name
             break
     reasons = (
-        _simple_reason(chosen, scores, allowed),
+        _simple_reason(
+            chosen, scores, allowed, f"by less than {EQUAL_ERROR:.0%} or chance explains"
+        ),
         _formula_reason(chosen, scores, allowed, f"{SPLINE_ERROR - 1:.0%}"),
     )
     reason = "; ".join(filter(None, reasons))

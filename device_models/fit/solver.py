@@ -12,13 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, nnls
+from scipy.optimize import least_squares, lsq_linear, nnls
 
 FloatArray = NDArray[np.float64]
 Model = Callable[[FloatArray], FloatArray]
 
 TOLERANCE = 1e-15
 MAX_EVALUATIONS = 400
+FAR = 1e100
+"""Residuals of a step too far: large, and their squares are still numbers."""
+
 POLISH = 8
 LARGEST_POLISH = 1e-5
 BAND = 12
@@ -62,12 +65,12 @@ def solve(
         with np.errstate(all="ignore"):
             difference = root_weights * (model(theta) - y)
         # A step too far is no error: it is a bad step, and the search takes it back.
-        return np.nan_to_num(difference, nan=1e100, posinf=1e100, neginf=-1e100)
+        return np.clip(np.nan_to_num(difference, nan=FAR), -FAR, FAR)
 
     def weighted(theta: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
             columns = np.broadcast_to(root_weights, y.shape)[:, None] * jacobian(theta)
-        return np.nan_to_num(columns, nan=0.0, posinf=1e100, neginf=-1e100)
+        return np.clip(np.nan_to_num(columns), -FAR, FAR)
 
     settings = {
         "jac": weighted,
@@ -75,13 +78,22 @@ def solve(
         "max_nfev": MAX_EVALUATIONS // 8 if quick else MAX_EVALUATIONS,
         "x_scale": "jac",
     }
-    theta = None
+    low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
+    begun = np.clip(start, low, high)
+
+    def sound(theta: FloatArray) -> bool:
+        """Within the bounds, and no worse than where the search began: it may lose its way."""
+        within = bool(np.all((low <= theta) & (theta <= high)))
+        return within and bool(np.sum(residual(theta) ** 2) <= np.sum(residual(begun) ** 2))
+
+    theta = begun
     if len(y) >= len(start):
         theta = least_squares(residual, start, method="lm", **settings).x
-    low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
-    if theta is None or not np.all((low <= theta) & (theta <= high)):
-        start = np.clip(start, low, high)
-        theta = least_squares(residual, start, method="trf", bounds=(low, high), **settings).x
+    if len(y) < len(start) or not sound(theta):
+        settings |= {"method": "trf", "bounds": (low, high)}
+        theta = least_squares(residual, begun, **settings).x
+    if not sound(theta):
+        theta = begun
     if not quick and np.all((low < theta) & (theta < high)):
         theta = _polished(theta, residual, weighted)
     return Solution(theta, size * residual(theta), size * weighted(theta))
@@ -121,9 +133,21 @@ def signed_least_squares(
     Least squares to `values` (n,): what keeps a sum of one-signed terms monotone. A free column
     enters as the difference of two non-negative ones.
     """
-    solution, _ = nnls(np.hstack([free, -free, signed]), values)
     n_free = free.shape[1]
+    try:
+        solution, _ = nnls(np.hstack([free, -free, signed]), values)
+    except RuntimeError:  # it goes in circles where weights span many decades
+        solution = _bounded_least_squares(np.hstack([free, signed]), values, n_free)
+        return solution[:n_free], solution[n_free:]
     return solution[:n_free] - solution[n_free : 2 * n_free], solution[2 * n_free :]
+
+
+def _bounded_least_squares(columns: FloatArray, values: FloatArray, n_free: int) -> FloatArray:
+    """The same by a slower search that always ends, columns on a scale of 1."""
+    size = np.linalg.norm(columns, axis=0)
+    size[size == 0] = 1.0
+    low = np.where(np.arange(len(size)) < n_free, -np.inf, 0.0)
+    return np.maximum(lsq_linear(columns / size, values, (low, np.inf)).x, low) / size
 
 
 def covariance(

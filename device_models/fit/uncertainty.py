@@ -223,7 +223,7 @@ def widening(branch: Branch, fits: dict[str, Fit], scores: dict[str, float], cho
     total = np.zeros(LEVELS)
     for name, weight in near.items():
         away = fits[name].law(pulses) - fits[chosen].law(pulses)
-        total += weight * (_response_variance(branch, fits[name].law, pulses) + away**2)
+        total += weight * (own + away**2)
     ratio = total / sum(near.values()) / own
     return float(np.sqrt(max(ratio.max(), 1.0)))
 
