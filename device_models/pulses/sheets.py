@@ -5,11 +5,19 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from device_models.pulses.tables import MAX_BYTES, MAX_CELLS, Table, is_number, make_table
+from device_models.pulses.assembly import make_table
+from device_models.pulses.tables import (
+    MAX_BYTES,
+    MAX_CELLS,
+    RawRows,
+    Source,
+    Table,
+    is_number,
+)
 from device_models.pulses.types import PulseDataError, show
 
 MAX_PARTS = 2000
@@ -18,10 +26,14 @@ MAX_ROWS = 1_048_576
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def read_sheet_table(path: str, data: bytes, sheet: str | int | None = None) -> Table:
-    """Table of the sheet called `sheet` (name, or number from 1), else of the first with numbers.
+def read_sheet_tables(
+    path: str, data: bytes, sheet: str | int | None = None, layout: str | None = None
+) -> list[Table]:
+    """Tables of the sheet called `sheet` (name, or number from 1) or of "all" with readings.
 
-    Raises PulseDataError for what is no workbook, is too large, or has no such sheet.
+    Without `sheet` the first with numbers and all with the same headings; the first table notes
+    what was read and what not. Raises PulseDataError for what is no workbook, is too large, or
+    has no such sheet.
     """
     import openpyxl  # takes 0.2 s to import, which text files need not pay
 
@@ -32,7 +44,7 @@ def read_sheet_table(path: str, data: bytes, sheet: str | int | None = None) -> 
             book = openpyxl.load_workbook(
                 io.BytesIO(data), read_only=True, data_only=True, keep_links=False
             )
-            return _read_book(path, book, sheet)
+            return _read_book(Book(path, book, layout), sheet)
     except PulseDataError:
         raise
     # Every kind of damage raises something else from zipfile, the XML parser or openpyxl.
@@ -70,42 +82,121 @@ def _check_part(path: str, name: str, content: bytes) -> None:
         raise PulseDataError(f"{path}: {show(name)} declares XML entities, which are not read")
 
 
-def _read_book(path: str, book: Any, sheet: str | int | None) -> Table:
-    sheets = {str(s.title): s for s in book.worksheets}
-    names = list(sheets)
-    if sheet is not None:
-        named = _named(path, sheet, names)
-        table, _ = _read_sheet(path, sheets[named])
+class Book:
+    """An open workbook: its sheets with cells by name."""
+
+    def __init__(self, path: str, book: Any, layout: str | None):
+        self.path = path
+        self.layout = layout
+        self.sheets = {str(sheet.title): sheet for sheet in book.worksheets}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the sheets, in their order."""
+        return list(self.sheets)
+
+    def read(self, name: str, optional: bool = False) -> Table | None:
+        """Table of a sheet; None where it is empty or, if `optional`, holds no number."""
+        # The size a sheet declares can be a lie; openpyxl then yields the rows that are there.
+        self.sheets[name].reset_dimensions()
+        rows, lines = _rows(self.path, name, self.sheets[name].iter_rows(values_only=True))
+        has_numbers = any(is_number(cell) for row in rows for cell in row if cell)
+        if not rows or (optional and not has_numbers):
+            return None
+        raw = RawRows(rows, lines)
+        return make_table(Source(self.path, sheet=name), raw, layout=self.layout)
+
+
+def _read_book(book: Book, sheet: str | int | None) -> list[Table]:
+    if sheet is None:
+        return _read_alike(book)
+    if sheet == "all" and "all" not in book.names:
+        return _read_all(book)
+    name = _named(book, sheet)
+    table = book.read(name)
+    if table is None:
+        raise PulseDataError(f"{book.path}: sheet {show(name)}, line 1: the sheet is empty")
+    return [table]
+
+
+def _read_alike(book: Book) -> list[Table]:
+    """The first sheet with numbers and those with the same headings, which are conditions."""
+    tables: list[Table] = []
+    others: list[str] = []
+    for name in book.names:
+        try:
+            table = book.read(name, optional=bool(tables) or name != book.names[-1])
+        except PulseDataError:
+            if not tables:
+                raise
+            table = None
+        if table is not None and (not tables or table.headings == tables[0].headings):
+            tables.append(table)
+        else:
+            others.append(name)
+    if not tables:
+        raise PulseDataError(f"{book.path}: no sheet with readings")
+    return _noted(tables, _read_note(tables, others))
+
+
+def _read_note(tables: Sequence[Table], others: Sequence[str]) -> list[str]:
+    """Which sheets were read and which not, with the option that reads another choice."""
+    names = [str(table.sheet) for table in tables]
+    first, *more = [show(name) for name in names]
+    notes = []
+    if more:
+        notes.append(
+            f"sheets {first}, {', '.join(more)} have the same headings and are all read, each as a "
+            f"condition; sheet={names[0]!r} reads one"
+        )
+    if others:
+        left = ", ".join(show(name) for name in others)
+        read = "" if more else f"sheet {first} read, "
+        notes.append(f"{read}not {left}; sheet={others[0]!r} reads another")
+    return notes
+
+
+def _read_all(book: Book) -> list[Table]:
+    """Every sheet that holds a table; the others are noted with the reason."""
+    tables: list[Table] = []
+    notes: list[str] = []
+    errors: list[PulseDataError] = []
+    for name in book.names:
+        try:
+            table = book.read(name, optional=True)
+        except PulseDataError as error:
+            errors.append(error)
+            reason = str(error).removeprefix(f"{book.path}: sheet {show(name)}, ")
+            notes.append(f"sheet {show(name)} left out: {reason}")
+            continue
         if table is None:
-            raise PulseDataError(f"{path}: sheet {show(named)}, line 1: the sheet is empty")
-        return table
-    for name in names:
-        table, has_numbers = _read_sheet(path, sheets[name], optional=name != names[-1])
-        if has_numbers and table is not None:
-            others = ", ".join(show(n) for n in names if n != name)
-            note = f"sheet {show(name)} read, not {others}; sheet=... reads another"
-            return replace(table, notes=(note,)) if others else table
-    raise PulseDataError(f"{path}: no sheet with readings")
+            notes.append(f"sheet {show(name)} left out: it holds no numbers")
+        else:
+            tables.append(table)
+    if not tables:
+        raise errors[0] if errors else PulseDataError(f"{book.path}: no sheet with readings")
+    return _noted(tables, notes)
 
 
-def _named(path: str, sheet: str | int, names: list[str]) -> str:
-    if isinstance(sheet, int) and 1 <= sheet <= len(names):
-        return names[sheet - 1]
-    if str(sheet) in names:
+def _noted(tables: list[Table], notes: Sequence[str]) -> list[Table]:
+    """The tables, the first with further notes in front."""
+    return [replace(tables[0], notes=(*notes, *tables[0].notes)), *tables[1:]]
+
+
+def _named(book: Book, sheet: str | int) -> str:
+    """Name of the sheet called so or, where none is, of the sheet with that number from 1."""
+    if str(sheet) in book.names and not isinstance(sheet, int):
         return str(sheet)
-    listed = ", ".join(show(name) for name in names[:20])
-    raise PulseDataError(f"{path}: no sheet {show(str(sheet))}; sheets are {listed}")
-
-
-def _read_sheet(path: str, sheet: Any, optional: bool = False) -> tuple[Table | None, bool]:
-    # The size a sheet declares can be a lie; without it openpyxl yields the rows that are there.
-    sheet.reset_dimensions()
-    title = str(sheet.title)
-    rows, lines = _rows(path, title, sheet.iter_rows(values_only=True))
-    has_numbers = any(is_number(cell) for row in rows for cell in row if cell)
-    if not has_numbers and (optional or not rows):
-        return None, False
-    return make_table(path, rows, lines, sheet=title), has_numbers
+    number = int(sheet) if str(sheet).isdecimal() and len(str(sheet)) < 6 else 0
+    if 1 <= number <= len(book.names) and not isinstance(sheet, bool):
+        return book.names[number - 1]
+    if str(sheet) in book.names:
+        return str(sheet)
+    listed = ", ".join(show(name) for name in book.names[:20])
+    raise PulseDataError(
+        f"{book.path}: no sheet {show(str(sheet))}; sheets are {listed}; "
+        f"give sheet={book.names[0]!r}, or sheet='all'"
+    )
 
 
 def _rows(

@@ -1,0 +1,151 @@
+"""From the rows of a file to one table: preamble, head and readings taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+from device_models.pulses.blocks import check_one_head, cut_blocks
+from device_models.pulses.headings import is_known
+from device_models.pulses.heads import find_head
+from device_models.pulses.settings import read_settings
+from device_models.pulses.tables import RawRows, Source, Table, is_missing, place, width_of
+from device_models.pulses.tagged import find_tagged
+from device_models.pulses.types import show
+
+MAX_COLUMNS = 4096
+STRAY_ROWS = 5
+"""Rows that show how wide a table is, so that one number beyond it can be left out."""
+
+# Line, fields and whole text of a comment line.
+Comment = tuple[int, Sequence[str], str]
+
+
+def make_table(
+    source: Source,
+    raw: RawRows,
+    comments: Sequence[Comment] = (),
+    layout: str | None = None,
+    delimiter: str = "",
+) -> Table:
+    """Table from rows of stripped cells.
+
+    Raises PulseDataError where there is no table, there are two, or a row is longer than the head.
+    """
+    tagged = find_tagged(source, raw, comments, layout)
+    if tagged is not None:
+        return tagged
+    blocks = cut_blocks(raw, source)
+    rows = blocks.rows
+    head = find_head(rows, source)
+    check_one_head(rows, head.start, source)
+    names, header_line = list(head.names), 0
+    if head.names_row is not None:
+        header_line = rows.lines[head.names_row]
+    else:
+        first = rows.cells[head.start]
+        names, header_line = _header_in_comment(comments, rows.lines[head.start], width_of(first))
+    n_columns = len(names) or width_of(rows.cells[head.start])
+    if n_columns > MAX_COLUMNS:
+        line = rows.lines[head.start]
+        raise source.error(line, f"{n_columns} columns, at most {MAX_COLUMNS}")
+    around = [*rows.cells[: head.top], *blocks.aside]
+    body = rows.take(range(head.start, len(rows.cells)))
+    table = Table(
+        path=source.path,
+        headings=tuple(names) or ("",) * n_columns,
+        columns=(),
+        lines=tuple(body.lines),
+        n_fields=tuple(len(row) for row in body.cells),
+        decimal=source.decimal,
+        sheet=source.sheet,
+        header_line=header_line,
+        remarks=(*(" ".join(row) for row in around), *(text for _, _, text in comments if text)),
+        notes=tuple(blocks.notes),
+        settings=read_settings([*around, *([text] for _, _, text in comments)], source.decimal),
+    )
+    return _with_columns(table, body.cells, n_columns, delimiter)
+
+
+def _with_columns(
+    table: Table, body: Sequence[Sequence[str]], n_columns: int, delimiter: str
+) -> Table:
+    """The table with its cells; without a lone number beyond its columns."""
+    rows, notes = _without_stray(table, body, n_columns, delimiter)
+    columns = tuple(zip_longest(*rows, fillvalue=""))[:n_columns]
+    columns += (("",) * len(rows),) * (n_columns - len(columns))
+    return replace(
+        table,
+        headings=_without_blank(table.headings, columns),
+        columns=columns,
+        notes=(*table.notes, *notes),
+    )
+
+
+def _without_blank(headings: tuple[str, ...], columns: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Headings of unknown name over nothing at all are no columns of readings."""
+    return tuple(
+        "comment" if name and not is_known(name) and not any(cells) else name
+        for name, cells in zip(headings, columns, strict=True)
+    )
+
+
+def _header_in_comment(
+    comments: Sequence[Comment], first_line: int, width: int
+) -> tuple[list[str], int]:
+    """Names from the comment line nearest above the readings, as numpy.savetxt writes them."""
+    for line, fields, text in reversed(comments):
+        if line > first_line:
+            continue
+        names = [text] if width == 1 else list(fields[: width_of(fields)])
+        if len(names) == width and any(is_known(name) for name in names if name):
+            return names, line
+    return [], 0
+
+
+def _without_stray(
+    table: Table, body: Sequence[Sequence[str]], n_columns: int, delimiter: str
+) -> tuple[Sequence[Sequence[str]], list[str]]:
+    """Rows no longer than the head; one number beyond it, in one row of many, is left out."""
+    if max(table.n_fields) <= n_columns:
+        return body, []
+    long = [i for i, row in enumerate(body) if width_of(row) > n_columns]
+    if not long:
+        return body, []
+    row = body[long[0]]
+    if len(long) == 1 and table.header_line and _is_stray(row, body, n_columns, table, delimiter):
+        rows = [line[:n_columns] if i == long[0] else line for i, line in enumerate(body)]
+        stray = show(row[width_of(row) - 1])
+        where = place("", table.lines[long[0]], sheet=None).removeprefix(": ")
+        return rows, [
+            f"{where}: {stray} left out: a lone number beside the table, below no heading"
+        ]
+    said = (
+        f"the header in line {table.header_line} names"
+        if table.header_line
+        else "the first row has"
+    )
+    raise table.error(
+        long[0], n_columns, f"{show(row[n_columns])} is one field too many; {said} {n_columns}"
+    )
+
+
+def _is_stray(
+    row: Sequence[str],
+    body: Sequence[Sequence[str]],
+    n_columns: int,
+    table: Table,
+    delimiter: str,
+) -> bool:
+    """One number right of a row that is complete without it, in a table of several columns."""
+    beyond = [cell for cell in row[n_columns:] if cell]
+    is_one = len(beyond) == 1 and re.fullmatch(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?", beyond[0])
+    if not is_one or n_columns < 2 or len(body) <= STRAY_ROWS:
+        return False
+    filled = [c for c in range(n_columns) if any(c < len(line) and line[c] for line in body)]
+    is_complete = all(c < len(row) and row[c] and not is_missing(row[c]) for c in filled)
+    # "3,1,5" may be a decimal comma or a thousands separator in a file of comma-separated values.
+    is_split = delimiter in (",", " ") and table.sheet is None and beyond[0].isdigit()
+    return is_complete and not is_split

@@ -1,0 +1,244 @@
+"""Tables in which every row is a trace: "die, branch, G1_uS, G2_uS, ..." and the like.
+
+Columns of readings count the pulses in their headings; the other columns say whose trace a row
+is. What can as well be a column for each device or cycle is asked for, not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from device_models.pulses.headings import BRANCH_WORDS, Heading
+from device_models.pulses.heads import LABELS, read
+from device_models.pulses.tables import Source, Table, counts, is_missing, width_of
+from device_models.pulses.traces import Trace, is_smooth, long_table, respond, trimmed, with_cycles
+from device_models.pulses.types import PulseDataError, show
+from device_models.pulses.units import find_unit
+
+Columns = Mapping[str | int, str | None]
+
+FEWEST = 4
+"""Columns of readings that a trace has at least."""
+
+SERIES = re.compile(r"(?P<stem>.*?)(?P<number>\d{1,5})(?P<rest>[\s_]*(?:[(\[/_ ].*)?)")
+# Names of a pulse number in a heading such as "pulse 12" or "G after pulse 3 (uS)".
+PULSE_NAME = re.compile(
+    r"(?:after )?(?:pulse|puls|spike|stimulus|state|read|p|n|no|nr|#)[.\s]*$", re.I
+)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Columns of readings by their numbers from 0, their pulse numbers, and what heads them all.
+
+    The headings are numbers alone where it `counts`; where it `is_named` they say pulse.
+    """
+
+    columns: tuple[int, ...]
+    pulses: tuple[str, ...]
+    heading: str
+    counts: bool = False
+    is_named: bool = False
+
+
+def turn_rows(
+    table: Table, layout: str | None, columns: Columns | None, wide_of: str | None
+) -> tuple[Table, Columns]:
+    """The table with its rows turned into a long one where they are traces, and what is renamed.
+
+    Raises PulseDataError where rows and columns can both be the traces, and where `layout` "rows"
+    contradicts the table.
+    """
+    columns = columns or {}
+    if table.turned or layout not in (None, "rows") or (wide_of is not None and layout is None):
+        return table, columns
+    source = Source(table.path, table.decimal, table.sheet)
+    names = _renamed(table, columns)
+    series = _series(table, names, layout)
+    if series is None:
+        return table, columns
+    labels = _label_columns(table, names, series, layout)
+    traces = _traces(table, names, series, labels)
+    if layout is None and not _are_rows(table, names, series, labels, traces, source):
+        return table, columns
+    if len(traces) == 0:
+        raise source.error(table.lines[0], "layout='rows' finds no readings in the rows")
+    known = [trace for trace in traces if trace.cells]
+    base = replace(table, notes=(*table.notes, _note(known, labels, names)))
+    return long_table(base, with_cycles(known), series.heading, series.pulses), {}
+
+
+def _renamed(table: Table, columns: Columns) -> list[str]:
+    """Headings with those of the option; names it does not know are left to whom reads columns."""
+    names = list(table.headings)
+    for key, name in columns.items():
+        for i, heading in enumerate(table.headings):
+            if key in (heading, i + 1):
+                names[i] = "comment" if name is None else str(name)
+    return names
+
+
+def _series(table: Table, names: Sequence[str], layout: str | None) -> Series | None:
+    """Columns whose headings count; all numeric ones without headings, or if rows are asked for."""
+    best: list[int] = []
+    for start in range(len(names)):
+        run = _run(names, start)
+        best = run if len(run) > len(best) else best
+    if len(best) >= FEWEST:
+        match = SERIES.fullmatch(names[best[0]])
+        assert match is not None
+        stem = match["stem"].strip(" _")
+        bare = PULSE_NAME.sub("", stem).strip(" _")
+        heading = f"{bare}{match['rest']}".strip(" _") or "value"
+        first = int(match["number"])
+        pulses = tuple(str(first + k) for k in range(len(best)))
+        return Series(tuple(best), pulses, heading, counts=not stem, is_named=bare != stem)
+    if any(names) and layout is None:
+        return None
+    plain = [c for c, cells in enumerate(table.columns) if _is_plain_column(table, cells, names[c])]
+    if len(plain) < FEWEST:
+        return None
+    return Series(tuple(plain), tuple(str(i) for i in range(len(plain))), "value")
+
+
+def _run(names: Sequence[str], start: int) -> list[int]:
+    """Columns from `start` whose headings are one stem and unit, counted from 0 or 1."""
+    first = SERIES.fullmatch(names[start])
+    if first is None or int(first["number"]) not in (0, 1) or _is_other(names[start], first):
+        return []
+    run = [start]
+    for c in range(start + 1, len(names)):
+        match = SERIES.fullmatch(names[c])
+        if match is None or (match["stem"], match["rest"]) != (first["stem"], first["rest"]):
+            break
+        if int(match["number"]) != int(first["number"]) + len(run):
+            break
+        run.append(c)
+    return run
+
+
+def _is_other(name: str, match: re.Match[str]) -> bool:
+    """The number counts something else: a device, a cycle, volts."""
+    unit = find_unit(match["rest"].strip()) if match["rest"][:1] in ("", " ") else None
+    is_value = unit is not None and unit.measures in ("field", "voltage", "time")
+    heading = read(name)
+    is_label = heading is not None and (heading.device, heading.cycle) != (None, None)
+    bare = match["stem"].strip(" _").lower()
+    return is_value or re.search(r"\d\.?$", bare) is not None or (is_label and bare != "p")
+
+
+def _is_plain_column(table: Table, cells: Sequence[str], name: str) -> bool:
+    heading = read(name) if name else None
+    if heading is not None and heading.role in (*LABELS, "pulse", "ignored", "read_voltage"):
+        return False
+    number = Source(table.path, table.decimal).is_number
+    return any(cells) and all(number(cell) or is_missing(cell) for cell in cells)
+
+
+def _label_columns(
+    table: Table, names: Sequence[str], series: Series, layout: str | None
+) -> dict[int, str]:
+    """Columns beside the readings and the heading each gets in the long table."""
+    found: dict[int, str] = {}
+    for c, cells in enumerate(table.columns):
+        if c in series.columns or not any(cells):
+            continue
+        heading = read(names[c]) if names[c] else None
+        if {cell.lower() for cell in cells} <= set(BRANCH_WORDS) and not _is_known(heading):
+            found[c] = "branch"
+        elif _is_known(heading) and heading is not None and heading.role != "ignored":
+            found[c] = names[c]
+        elif heading is None or heading.role == "unknown":
+            number = Source(table.path, table.decimal).is_number
+            if not all(number(cell) for cell in cells) and "device" not in found.values():
+                found[c] = "device"
+    return found
+
+
+def _is_known(heading: Heading | None) -> bool:
+    return heading is not None and heading.role != "unknown"
+
+
+def _traces(
+    table: Table, names: Sequence[str], series: Series, labels: Mapping[int, str]
+) -> list[Trace]:
+    traces = []
+    for row, line in enumerate(table.lines):
+        given = {_label_name(name): table.columns[c][row] for c, name in labels.items()}
+        if branch := BRANCH_WORDS.get(given.get("branch", "").lower()):
+            given["branch"] = branch
+        cells = tuple(table.columns[c][row] for c in series.columns)
+        traces.append(trimmed(Trace(line, cells, series.columns, given)))
+    return traces
+
+
+def _label_name(name: str) -> str:
+    heading = read(name)
+    is_plain = heading is not None and heading.role in ("branch", "device", "cycle")
+    return heading.role if heading is not None and is_plain else name
+
+
+def _are_rows(
+    table: Table,
+    names: Sequence[str],
+    series: Series,
+    labels: Mapping[int, str],
+    traces: Sequence[Trace],
+    source: Source,
+) -> bool:
+    """The rows are the traces and not the columns; PulseDataError where it can be both."""
+    roles = {heading.role for name in labels.values() if (heading := read(name)) is not None}
+    if roles & {"pulse", "value"} or (len(series.columns) + len(labels) < _n_used(table, names)):
+        return False
+    has_branch = all(trace.branch for trace in traces)
+    keys = [tuple(sorted(trace.labels.items())) for trace in traces]
+    apart = len(set(keys)) == len(keys)
+    follows = all(a != b for a, b in pairwise(keys))
+    if not any(table.headings):
+        return _are_bare_rows(table, series, labels, traces, source, follows)
+    if not labels or not (apart or (has_branch and follows)):
+        return False
+    if series.is_named or (has_branch and respond(traces, source)):
+        return True
+    if not has_branch:
+        return series.counts and all(is_smooth(trace, source) for trace in traces)
+    if len(series.columns) > len(traces):
+        raise PulseDataError(
+            f"{table.place(table.header_line, series.columns[0])}: the number in "
+            f"{show(names[series.columns[0]])} can be a pulse, a cycle or a device; give "
+            f"layout='rows', wide_of='cycle' or wide_of='device'"
+        )
+    return False
+
+
+def _n_used(table: Table, names: Sequence[str]) -> int:
+    """Columns that hold anything but remarks."""
+    ignored = [(heading := read(n)) is not None and heading.role == "ignored" for n in names]
+    pairs = zip(table.columns, ignored, strict=True)
+    return sum(any(cells) and not is_ignored for cells, is_ignored in pairs)
+
+
+def _are_bare_rows(
+    table: Table,
+    series: Series,
+    labels: Mapping[int, str],
+    traces: Sequence[Trace],
+    source: Source,
+    follows: bool,
+) -> bool:
+    """Rows of numbers without any head that rise and fall by turns, more columns than rows."""
+    is_index = any(counts(table.columns[c]) for c in series.columns[:1]) and len(traces) > 2
+    if is_index or len(series.columns) <= len(traces) or not (follows or not labels):
+        return False
+    return min(width_of(trace.cells) for trace in traces) > FEWEST and respond(traces, source)
+
+
+def _note(traces: Sequence[Trace], labels: Mapping[int, str], names: Sequence[str]) -> str:
+    text = f"each row is read as one trace: {len(traces)} rows, first in line {traces[0].line}"
+    devices = [
+        show(names[c]) for c, name in labels.items() if name == "device" and names[c] != name
+    ]
+    return f"{text}; {devices[0]} is taken as the device" if devices else text
