@@ -9,11 +9,12 @@ from itertools import zip_longest
 
 from device_models.pulses.blocks import check_one_head, cut_blocks
 from device_models.pulses.headings import is_known
-from device_models.pulses.heads import find_head
+from device_models.pulses.heads import UNIT_ROWS, find_head, with_unit
 from device_models.pulses.settings import read_settings
 from device_models.pulses.tables import RawRows, Source, Table, is_missing, place, width_of
 from device_models.pulses.tagged import find_tagged
 from device_models.pulses.types import show
+from device_models.pulses.units import find_unit
 
 MAX_COLUMNS = 4096
 STRAY_ROWS = 5
@@ -47,11 +48,12 @@ def make_table(
     else:
         first = rows.cells[head.start]
         names, header_line = _header_in_comment(comments, rows.lines[head.start], width_of(first))
+    around = [*rows.cells[: head.top], *blocks.aside]
+    names = _with_units(names, around)
     n_columns = len(names) or width_of(rows.cells[head.start])
     if n_columns > MAX_COLUMNS:
         line = rows.lines[head.start]
         raise source.error(line, f"{n_columns} columns, at most {MAX_COLUMNS}")
-    around = [*rows.cells[: head.top], *blocks.aside]
     body = rows.take(range(head.start, len(rows.cells)))
     table = Table(
         path=source.path,
@@ -67,6 +69,16 @@ def make_table(
         settings=read_settings([*around, *([text] for _, _, text in comments)], source.decimal),
     )
     return _with_columns(table, body.cells, n_columns, delimiter)
+
+
+def _with_units(names: list[str], around: Sequence[Sequence[str]]) -> list[str]:
+    """Names with the units that a line above gives column by column, as "Y_Unit_Label" does."""
+    for row in around:
+        units = row[1:] if row[0].lower().rstrip(":") in UNIT_ROWS else []
+        if any(units) and all(find_unit(unit) for unit in units if unit):
+            units = [*units, *[""] * len(names)]
+            return [names[0], *map(with_unit, names[1:], units)] if names else names
+    return names
 
 
 def _with_columns(

@@ -33,6 +33,11 @@ SUMMARY = re.compile(
     r"|on/off|g ?max|g ?min|r ?max|r ?min|result|summary|remark|note|comment)s?\b",
     re.IGNORECASE,
 )
+# Headings know devices by number; a title may give any code.
+DEVICE = re.compile(
+    r"\W*(?:device|dev|cell|dut|sample|chip|die)\b[\s#.]*(?:id|name|no|number)?[\s#.]+(\w[\w.-]{0,39})\W*",
+    re.IGNORECASE,
+)
 FEWEST_TAGS = 3
 
 
@@ -70,10 +75,10 @@ def _is_text(row: Row, source: Source) -> bool:
 
 def _between_marks(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
     """Without what stands above a mark such as "[Data]", and without such marks."""
-    single = {i: row[0] for i, row in enumerate(raw.cells) if row and row[0] and width_of(row) == 1}
-    ends = {i for i, cell in single.items() if END.fullmatch(cell)}
-    starts = [i for i, cell in single.items() if START.fullmatch(cell) and _is_mark(raw, i, cell)]
-    headers = [i for i in starts if "header" in raw.cells[i][0].lower()]
+    words = {i: " ".join(row).strip() for i, row in enumerate(raw.cells) if width_of(row) < 4}
+    ends = {i for i, text in words.items() if END.fullmatch(text)}
+    starts = [i for i, text in words.items() if START.fullmatch(text) and _is_mark(raw, i, text)]
+    headers = [i for i in starts if "header" in words[i].lower()]
     begin = headers[-1] + 1 if headers else (starts[0] + 1 if starts else 0)
     if sum(_has_numbers(row, source) for row in raw.cells[begin:]) < 2:
         begin = 0
@@ -84,10 +89,10 @@ def _between_marks(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
     return raw.take(i for i in range(begin, len(raw.cells)) if i not in marks)
 
 
-def _is_mark(raw: RawRows, i: int, cell: str) -> bool:
+def _is_mark(raw: RawRows, i: int, text: str) -> bool:
     """A bare "data" above a single column is its heading."""
     below = raw.cells[i + 1] if i + 1 < len(raw.cells) else []
-    return not cell.isalnum() or width_of(below) > 1
+    return not text.isalnum() or width_of(below) > 1
 
 
 def _tagged(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
@@ -224,7 +229,10 @@ def _title(raw: RawRows, head: int, above: int, source: Source) -> dict[str, str
 
 
 def _labels_in(text: str) -> dict[str, str]:
-    heading = read(re.sub(r"[:=;]", " ", text))
+    text = re.sub(r"[:=;]", " ", text)
+    if code := DEVICE.fullmatch(text):
+        return {"device": code[1]}
+    heading = read(text)
     if heading is None or heading.unit or not heading.labelled:
         return {}
     found = {

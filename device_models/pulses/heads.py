@@ -194,17 +194,24 @@ def _composed(
             row[0] = ""
         if _is_unit_row(row) or rows[i][0].lower() in UNIT_ROWS:
             composed = [
-                _with_unit(name, unit) for name, unit in zip_longest(composed, row, fillvalue="")
+                with_unit(name, unit) for name, unit in zip_longest(composed, row, fillvalue="")
             ]
         elif labels := list(_labels(row, composed, source)):
-            composed = [f"{a} {b}".strip() for a, b in zip(composed, labels, strict=True)]
+            composed = list(map(_with_label, composed, labels))
         else:
             continue
         top = min(top, i)
     return tuple(composed), top
 
 
-def _with_unit(name: str, unit: str) -> str:
+def _with_label(name: str, label: str) -> str:
+    """Name and label; a code in brackets follows the unit without brackets, as "G_uS (A7)"."""
+    if label.startswith("("):
+        name = re.sub(r"\s*[(\[]\s*([^()\[\]]+?)\s*[)\]]$", r"_\1", name)
+    return f"{name} {label}".strip()
+
+
+def with_unit(name: str, unit: str) -> str:
     """Name and unit; a name that has one keeps it, and a pulse column needs none."""
     unit = unit.strip("()[]")
     heading = read(name) if name else None
@@ -245,8 +252,8 @@ def _filled(cells: Sequence[str]) -> list[str]:
 
 def _label_text(cell: str, is_meant: bool, source: Source) -> str:
     """The label as headings have it; "A7" is a device where nothing else says what it is."""
-    is_code = re.fullmatch(r"[A-Za-z]?\d+[a-z]?", cell) is not None
-    return f"device {cell}" if is_code and not _is_label_cell(cell, source) else cell
+    is_code = re.fullmatch(r"[A-Za-z]{0,2}\d+[a-z]?", cell) is not None
+    return f"({cell})" if is_code and not _is_label_cell(cell, source) else cell
 
 
 def _label_values(row: Row, width: int, source: Source) -> list[str]:

@@ -14,7 +14,15 @@ from itertools import pairwise
 from device_models.pulses.headings import BRANCH_WORDS, Heading
 from device_models.pulses.heads import LABELS, read
 from device_models.pulses.tables import Source, Table, counts, is_missing, width_of
-from device_models.pulses.traces import Trace, is_smooth, long_table, respond, trimmed, with_cycles
+from device_models.pulses.traces import (
+    Trace,
+    is_smooth,
+    long_table,
+    respond,
+    starts_with_count,
+    trimmed,
+    with_cycles,
+)
 from device_models.pulses.types import PulseDataError, show
 from device_models.pulses.units import find_unit
 
@@ -198,7 +206,7 @@ def _are_rows(
     apart = len(set(keys)) == len(keys)
     follows = all(a != b for a, b in pairwise(keys))
     if not any(table.headings):
-        return _are_bare_rows(table, series, labels, traces, source, follows)
+        return not labels and _are_bare_rows(table, series, traces, source)
     if not labels or not (apart or (has_branch and follows)):
         return False
     if series.is_named or (has_branch and respond(traces, source)):
@@ -221,17 +229,11 @@ def _n_used(table: Table, names: Sequence[str]) -> int:
     return sum(any(cells) and not is_ignored for cells, is_ignored in pairs)
 
 
-def _are_bare_rows(
-    table: Table,
-    series: Series,
-    labels: Mapping[int, str],
-    traces: Sequence[Trace],
-    source: Source,
-    follows: bool,
-) -> bool:
+def _are_bare_rows(table: Table, series: Series, traces: Sequence[Trace], source: Source) -> bool:
     """Rows of numbers without any head that rise and fall by turns, more columns than rows."""
     is_index = any(counts(table.columns[c]) for c in series.columns[:1]) and len(traces) > 2
-    if is_index or len(series.columns) <= len(traces) or not (follows or not labels):
+    is_index = is_index or all(starts_with_count(trace.cells) for trace in traces)
+    if is_index or len(series.columns) <= len(traces):
         return False
     return min(width_of(trace.cells) for trace in traces) > FEWEST and respond(traces, source)
 

@@ -22,7 +22,14 @@ from device_models.pulses.tables import (
     is_missing,
     width_of,
 )
-from device_models.pulses.traces import Trace, long_table, respond, trimmed, with_cycles
+from device_models.pulses.traces import (
+    Trace,
+    long_table,
+    respond,
+    starts_with_count,
+    trimmed,
+    with_cycles,
+)
 from device_models.pulses.types import show
 
 Row = Sequence[str]
@@ -35,6 +42,8 @@ FEWEST = 3
 LETTER = re.compile(
     r"(?<![A-Za-z])([GRI])[_ ]?(?=(?:set|reset|ltp|ltd|pot|dep|up|down)(?![A-Za-z]))"
 )
+# Names of devices such as "B2", although a B may be a field; "V1" and "G1" say too much.
+CODE = re.compile(r"(?![GRIVP]\d)[A-Z]{1,2}\d{1,3}")
 WORDS = {"resistance": "R", "conductance": "G", "current": "I"}
 UNITS = {"field_G": "field (G)", "amplitude_V": "amplitude (V)", "width_s": "width (s)"}
 
@@ -54,7 +63,7 @@ class Line:
         """Role of the tag; "pulse" for a line without tag that counts."""
         if not self.tag:
             return "pulse" if counts(self.cells) else ""
-        return self.heading.role if self.heading else ""
+        return self.heading.role if self.heading else "unknown"
 
 
 def find_tagged(
@@ -112,7 +121,8 @@ def _taken_apart(row: Row, line: int, source: Source) -> Line | None:
     tag = " ".join(cells[: last + 1]).strip(" :=,;")
     offset = len(row[: width_of(row)]) - len(cells)
     fields = tuple(start + offset + i for i in range(len(readings)))
-    return Line(line, tag, read(LETTER.sub(r"\1 ", tag)), readings, fields)
+    heading = None if CODE.fullmatch(tag) else read(LETTER.sub(r"\1 ", tag))
+    return Line(line, tag, heading, readings, fields)
 
 
 def _data_lines(lines: Sequence[Line | None]) -> list[Line]:
@@ -145,20 +155,13 @@ def _is_stranger(row: Row, line: int, kept: Sequence[Line], source: Source) -> b
 def _check_counts(kept: Sequence[Line], layout: str | None, source: Source) -> None:
     """A whole number in front of readings with decimals can be a cycle: an error, not a guess."""
     traces = [line for line in kept if line.role == "value"]
-    if layout == "rows" and traces and all(_starts_with_count(line) for line in traces):
+    if layout == "rows" and traces and all(starts_with_count(line.cells) for line in traces):
         first = traces[0]
         raise source.error(
             first.line,
             f"{show(first.cells[0])} can be a number of the row or a reading; "
             f"write it into the tag, as in {show(first.tag + '_' + first.cells[0])}",
         )
-
-
-def _starts_with_count(line: Line) -> bool:
-    rest = [cell for cell in line.cells[1:] if not is_missing(cell)]
-    return re.fullmatch(r"\d{1,4}", line.cells[0]) is not None and all(
-        re.search(r"[.,eE]", cell) for cell in rest
-    )
 
 
 def _is_plain(
@@ -176,7 +179,7 @@ def _is_plain(
         return pulses[0] is kept[0] and max(widths) == len(pulses[0].cells)
     firsts = [line.cells[0] for line in kept]
     is_index = len(firsts) > 2 and (counts(firsts) or len(set(firsts)) == 1)
-    is_index = is_index or all(_starts_with_count(line) for line in kept)
+    is_index = is_index or all(starts_with_count(line.cells) for line in kept)
     return not named and not is_index and respond(traces, source)
 
 

@@ -6,6 +6,7 @@ and the field it stands in.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -100,6 +101,14 @@ def _sign(values: FloatArray) -> int:
         return int(np.sign(change)) if abs(change) >= STRAIGHT * steps else 0
     certain = direction(values)
     return int(np.sign(certain)) if abs(certain) >= CERTAIN else 0
+
+
+def starts_with_count(cells: Sequence[str]) -> bool:
+    """A whole number in front of numbers with decimals, which may count rows and be no reading."""
+    rest = [cell for cell in cells[1:] if not is_missing(cell)]
+    return re.fullmatch(r"\d{1,4}", cells[0]) is not None and all(
+        re.search(r"[.,eE]", cell) for cell in rest
+    )
 
 
 def is_smooth(trace: Trace, source: Source) -> bool:
