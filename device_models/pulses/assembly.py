@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
@@ -11,15 +10,12 @@ from device_models.pulses.blocks import check_one_head, cut_blocks
 from device_models.pulses.headings import is_known
 from device_models.pulses.heads import UNIT_ROWS, find_head, with_unit
 from device_models.pulses.settings import read_settings
-from device_models.pulses.tables import RawRows, Source, Table, is_missing, place, width_of
+from device_models.pulses.stray import without_stray
+from device_models.pulses.tables import RawRows, Source, Table, width_of
 from device_models.pulses.tagged import find_tagged
-from device_models.pulses.types import show
 from device_models.pulses.units import find_unit
 
 MAX_COLUMNS = 4096
-STRAY_ROWS = 5
-"""Rows that show how wide a table is, so that one number beyond it can be left out."""
-
 # Line, fields and whole text of a comment line.
 Comment = tuple[int, Sequence[str], str]
 
@@ -85,7 +81,7 @@ def _with_columns(
     table: Table, body: Sequence[Sequence[str]], n_columns: int, delimiter: str
 ) -> Table:
     """The table with its cells; without a lone number beyond its columns."""
-    rows, notes = _without_stray(table, body, n_columns, delimiter)
+    rows, notes = without_stray(table, body, n_columns, delimiter)
     columns = tuple(zip_longest(*rows, fillvalue=""))[:n_columns]
     columns += (("",) * len(rows),) * (n_columns - len(columns))
     return replace(
@@ -115,49 +111,3 @@ def _header_in_comment(
         if len(names) == width and any(is_known(name) for name in names if name):
             return names, line
     return [], 0
-
-
-def _without_stray(
-    table: Table, body: Sequence[Sequence[str]], n_columns: int, delimiter: str
-) -> tuple[Sequence[Sequence[str]], list[str]]:
-    """Rows no longer than the head; one number beyond it, in one row of many, is left out."""
-    if max(table.n_fields) <= n_columns:
-        return body, []
-    long = [i for i, row in enumerate(body) if width_of(row) > n_columns]
-    if not long:
-        return body, []
-    row = body[long[0]]
-    if len(long) == 1 and table.header_line and _is_stray(row, body, n_columns, table, delimiter):
-        rows = [line[:n_columns] if i == long[0] else line for i, line in enumerate(body)]
-        stray = show(row[width_of(row) - 1])
-        where = place("", table.lines[long[0]], sheet=None).removeprefix(": ")
-        return rows, [
-            f"{where}: {stray} left out: a lone number beside the table, below no heading"
-        ]
-    said = (
-        f"the header in line {table.header_line} names"
-        if table.header_line
-        else "the first row has"
-    )
-    raise table.error(
-        long[0], n_columns, f"{show(row[n_columns])} is one field too many; {said} {n_columns}"
-    )
-
-
-def _is_stray(
-    row: Sequence[str],
-    body: Sequence[Sequence[str]],
-    n_columns: int,
-    table: Table,
-    delimiter: str,
-) -> bool:
-    """One number right of a row that is complete without it, in a table of several columns."""
-    beyond = [cell for cell in row[n_columns:] if cell]
-    is_one = len(beyond) == 1 and re.fullmatch(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?", beyond[0])
-    if not is_one or n_columns < 2 or len(body) <= STRAY_ROWS:
-        return False
-    filled = [c for c in range(n_columns) if any(c < len(line) and line[c] for line in body)]
-    is_complete = all(c < len(row) and row[c] and not is_missing(row[c]) for c in filled)
-    # "3,1,5" may be a decimal comma or a thousands separator in a file of comma-separated values.
-    is_split = delimiter in (",", " ") and table.sheet is None and beyond[0].isdigit()
-    return is_complete and not is_split

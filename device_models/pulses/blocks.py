@@ -79,7 +79,8 @@ def _between_marks(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
     ends = {i for i, text in words.items() if END.fullmatch(text)}
     starts = [i for i, text in words.items() if START.fullmatch(text) and _is_mark(raw, i, text)]
     headers = [i for i in starts if "header" in words[i].lower()]
-    begin = headers[-1] + 1 if headers else (starts[0] + 1 if starts else 0)
+    tables = [i for i in headers if _above_table(raw, i, source)]
+    begin = [*tables, *headers[-1:], *starts, -1][0] + 1
     if sum(_has_numbers(row, source) for row in raw.cells[begin:]) < 2:
         begin = 0
     marks = {*ends, *(i for i in starts if i >= begin)} if begin or ends else set()
@@ -87,6 +88,13 @@ def _between_marks(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
         return raw
     aside += raw.cells[:begin]
     return raw.take(i for i in range(begin, len(raw.cells)) if i not in marks)
+
+
+def _above_table(raw: RawRows, i: int, source: Source) -> bool:
+    """The line is directly above the head of a table."""
+    head, below = [*raw.cells[i + 1 : i + 3], [], []][:2]
+    is_head = bool(head) and _is_text(head, source) and bool(below) and _has_numbers(below, source)
+    return is_head and _starts_like_number(below)
 
 
 def _is_mark(raw: RawRows, i: int, text: str) -> bool:
@@ -136,11 +144,22 @@ def _tag_heads(raw: RawRows, rows: list[int], source: Source) -> set[int]:
         and _is_text(raw.cells[i], source)
         for i in heads
     )
-    is_numbered = any(
-        _is_tagged_row(row, source) for i, row in enumerate(raw.cells) if i > rows[-1]
-    )
+    is_broken = _has_strangers(raw, rows, heads, source)
     is_column = not first[0] and is_label(raw.cells[rows[0]][0])
-    return heads if like and not (is_named or is_numbered or is_column) else set()
+    return heads if like and not (is_named or is_broken or is_column) else set()
+
+
+def _has_strangers(raw: RawRows, rows: list[int], heads: set[int], source: Source) -> bool:
+    """Rows of numbers with other tags stand among the tagged ones or below the last of them."""
+    tagged, inside = set(rows), False
+    kept = tagged | heads
+    for i in range(len(raw.cells) - 1, min(heads), -1):
+        # From below: what stands above a tagged row and below its head belongs to the run.
+        inside = i in tagged if i in kept else inside
+        below = i > rows[-1] and _is_tagged_row(raw.cells[i], source)
+        if i not in kept and (inside or below):
+            return True
+    return False
 
 
 def _without_footer(raw: RawRows, source: Source, aside: list[Row], notes: list[str]) -> RawRows:
@@ -191,10 +210,8 @@ def _joined(raw: RawRows, source: Source, aside: list[Row], notes: list[str]) ->
     numbered = any(_role(cell) in ("pulse", "branch") for cell in raw.cells[heads[0]])
     for k, (head, end) in enumerate(zip(heads, [*heads[1:], len(raw.cells)], strict=True)):
         rows = range(head + size, end)
-        body = [
-            i for i in rows if _has_numbers(raw.cells[i], source) and not is_title(raw.cells[i])
-        ]
-        aside += [raw.cells[i] for i in rows if i not in set(body)]
+        body = _body(raw, rows, source)
+        aside += [raw.cells[i] for i in rows if i not in body]
         kept += body
         added = titles[k].values()
         labels += [(*added, *(() if numbered else (str(n),))) for n in range(len(body))]
@@ -204,8 +221,47 @@ def _joined(raw: RawRows, source: Source, aside: list[Row], notes: list[str]) ->
         raise source.error(
             line, "a second table, and not every table has a title of the same kind; split the file"
         )
+    if not titles[0]:
+        _check_copies(raw, heads, size, source)
     notes.append(f"{len(heads)} tables with the same headings read one after the other")
     return _with_columns(raw.take(kept), heads[0], names, labels)
+
+
+def _body(raw: RawRows, rows: range, source: Source) -> range:
+    """Rows of readings of one table, damaged ones with them, without the lines of text below."""
+    if not rows:
+        return rows
+    first = _starts_like_number(raw.cells[rows[0]])
+    end = len(rows)
+    while end:
+        row = raw.cells[rows[end - 1]]
+        is_row = first or (_has_numbers(row, source) and not is_title(row))
+        if is_row and _starts_like_number(row) == first:
+            break
+        end -= 1
+    return rows[:end]
+
+
+def _starts_like_number(row: Row) -> bool:
+    """The first cell is a number or begins like one, is blank, or stands for no reading."""
+    return is_missing(row[0]) or re.match(r"[+-]?[.,]?\d", row[0]) is not None
+
+
+def _check_copies(raw: RawRows, heads: Sequence[int], size: int, source: Source) -> None:
+    """Raise PulseDataError for a table most of whose rows are those of another one."""
+    tables = [
+        list(map(list, raw.cells[head + size : end]))
+        for head, end in zip(heads, [*heads[1:], len(raw.cells)], strict=True)
+    ]
+    for k, table in enumerate(tables):
+        for j, above in enumerate(tables[:k]):
+            same = sum(a == b for a, b in zip(table, above, strict=False))
+            if 2 * same > min(len(table), len(above)):
+                raise source.error(
+                    raw.lines[heads[k]],
+                    f"the table that begins here repeats the rows of that in line "
+                    f"{raw.lines[heads[j]]}; leave one of them out",
+                )
 
 
 def is_title(row: Row) -> bool:

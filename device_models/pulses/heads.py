@@ -61,10 +61,11 @@ def find_head(raw: RawRows, source: Source) -> Head:
     if names_row is None:
         return Head((), None, first, first)
     if names_row not in band:
-        return Head(_trimmed(rows[names_row]), names_row, names_row, first)
-    used = [names_row, *(i for i in band if i != names_row)]
-    names, top = _composed(rows, used, source)
-    return Head(names, names_row, top, first)
+        # What stands between is no head: where it is no reading either, reading it says so.
+        return Head(_trimmed(rows[names_row]), names_row, names_row, names_row + 1)
+    names, used = _composed(rows, names_row, band, source)
+    damaged = [i for i in range(names_row, first) if i not in used and not _is_remark(rows[i])]
+    return Head(names, names_row, min(used), min([first, *damaged]))
 
 
 def _first_reading(raw: RawRows, source: Source) -> int:
@@ -181,14 +182,14 @@ def _score(row: Row, source: Source) -> float:
 
 
 def _composed(
-    rows: Sequence[Row], used: Sequence[int], source: Source
-) -> tuple[tuple[str, ...], int]:
-    """Names with their units and labels, and the highest row that is used for them."""
-    names, *others = used
-    composed, top = list(_trimmed(rows[names])), names
-    if composed[0].lower() in HEAD_WORDS and len(others) > 0:
+    rows: Sequence[Row], names_row: int, band: Sequence[int], source: Source
+) -> tuple[tuple[str, ...], list[int]]:
+    """Names with their units and labels, and the rows that are used for them."""
+    composed, used = list(_trimmed(rows[names_row])), [names_row]
+    others = sorted((i for i in band if i != names_row), key=lambda i: (abs(i - names_row), i))
+    if composed[0].lower() in HEAD_WORDS and others:
         composed[0] = ""
-    for i in sorted(others, key=lambda i: (abs(i - names), i)):
+    for i in others:
         row = list(_trimmed(rows[i]))
         if row[0].lower() in HEAD_WORDS:
             row[0] = ""
@@ -200,8 +201,13 @@ def _composed(
             composed = list(map(_with_label, composed, labels))
         else:
             continue
-        top = min(top, i)
-    return tuple(composed), top
+        used.append(i)
+    return tuple(composed), used
+
+
+def _is_remark(row: Row) -> bool:
+    """A row of text below the names; where a cell begins like a number it is a damaged reading."""
+    return width_of(row) > 1 and not any(re.match(r"[+-]?[.,]?\d", cell) for cell in row)
 
 
 def _with_label(name: str, label: str) -> str:

@@ -31,6 +31,7 @@ from device_models.pulses.traces import (
     with_cycles,
 )
 from device_models.pulses.types import show
+from device_models.pulses.units import find_unit
 
 Row = Sequence[str]
 
@@ -114,6 +115,8 @@ def _taken_apart(row: Row, line: int, source: Source) -> Line | None:
     last = words[-1] if words else -1
     if last >= MAX_TAG or (words and words[0] > 0) or (not words and cells[0]):
         return None
+    if not all(_is_word(cells, i, source) for i in range(last + 1)):
+        return None
     start = max(last + 1, 0 if words else 1)
     readings = tuple(cells[start:])
     if sum(not is_missing(cell) for cell in readings) < FEWEST:
@@ -123,6 +126,13 @@ def _taken_apart(row: Row, line: int, source: Source) -> Line | None:
     fields = tuple(start + offset + i for i in range(len(readings)))
     heading = None if CODE.fullmatch(tag) else read(LETTER.sub(r"\1 ", tag))
     return Line(line, tag, heading, readings, fields)
+
+
+def _is_word(cells: Sequence[str], i: int, source: Source) -> bool:
+    """The cell may stand in a tag: a word, a whole number, or a number with its unit next to it."""
+    if source.is_number(cells[i]):
+        return cells[i].isdigit() or find_unit(cells[i + 1]) is not None
+    return re.match(r"[+-]?[.,]?\d", cells[i]) is None
 
 
 def _data_lines(lines: Sequence[Line | None]) -> list[Line]:
@@ -143,8 +153,11 @@ def _has_head(raw: RawRows, first: Line, source: Source) -> bool:
 
 def _is_stranger(row: Row, line: int, kept: Sequence[Line], source: Source) -> bool:
     """The row stands among the traces with numbers of its own and is none of them."""
-    if line < kept[0].line or any(line == other.line for other in kept):
+    if any(line == other.line for other in kept):
         return False
+    if line < kept[0].line:
+        n_numbers = sum(source.is_number(cell) for cell in row if cell)
+        return 2 * n_numbers >= max(len(other.cells) for other in kept)
     first = next(cell for cell in row if cell)
     heading = read(LETTER.sub(r"\1 ", first.strip(" :=")))
     is_value = heading is not None and heading.role == "value"
@@ -176,7 +189,8 @@ def _is_plain(
         return False
     if pulses:
         widths = {len(line.cells) for line in kept}
-        return pulses[0] is kept[0] and max(widths) == len(pulses[0].cells)
+        starts = {line.fields[0] for line in kept}
+        return pulses[0] is kept[0] and len(starts) == 1 and max(widths) == len(pulses[0].cells)
     firsts = [line.cells[0] for line in kept]
     is_index = len(firsts) > 2 and (counts(firsts) or len(set(firsts)) == 1)
     is_index = is_index or all(starts_with_count(line.cells) for line in kept)

@@ -25,6 +25,9 @@ CERTAIN = 6.0
 STRAIGHT = 0.6
 """Share of its steps that a trace keeps as change, where it is short."""
 
+LARGEST = 1e100
+"""Numbers above this are damaged, and their squares no numbers any more."""
+
 FEWEST = 4
 """Readings of a trace that can show a direction."""
 
@@ -94,7 +97,7 @@ def respond(traces: Iterable[Trace], source: Source) -> bool:
 
 def _sign(values: FloatArray) -> int:
     """+1 for a trace that rises, -1 for one that falls, 0 where neither is certain."""
-    if values.size < FEWEST or np.ptp(values) == 0:
+    if values.size < FEWEST or np.abs(values).max() > LARGEST or np.ptp(values) == 0:
         return 0
     change, steps = values[-1] - values[0], float(np.abs(np.diff(values)).sum())
     if values.size < 10:
@@ -115,7 +118,7 @@ def is_smooth(trace: Trace, source: Source) -> bool:
     """The trace has readings enough to see that they follow each other and do not just scatter."""
     values = numbers(trace.cells, source)
     values = values[~np.isnan(values)]
-    if values.size < SMOOTH_READINGS or np.ptp(values) == 0:
+    if values.size < SMOOTH_READINGS or np.abs(values).max() > LARGEST or np.ptp(values) == 0:
         return False
     return noise_of(values) < SMOOTH * float(np.ptp(values))
 
@@ -147,8 +150,8 @@ def long_table(
         for name in names:
             columns[name] += [trace.labels.get(name, "")] * n
         for name, shared in (beside or {}).items():
-            columns[name] += shared[:n]
-        columns["pulse"] += pulses[:n] if pulses else [str(i) for i in range(n)]
+            columns[name] += [*shared, *[""] * n][:n]
+        columns["pulse"] += [*pulses, *[""] * n][:n] if pulses else [str(i) for i in range(n)]
         cells += trace.cells
         lines += [trace.line] * n
         fields += trace.fields
