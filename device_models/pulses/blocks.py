@@ -239,7 +239,17 @@ def _body(raw: RawRows, rows: range, source: Source) -> range:
         if is_row and _starts_like_number(row) == first:
             break
         end -= 1
+    # Close below the readings a row of their width is no text, but one of them that is damaged.
+    while 0 < end < len(rows) and _follows(raw, rows[end], source):
+        end += 1
     return rows[:end]
+
+
+def _follows(raw: RawRows, i: int, source: Source) -> bool:
+    row, above = raw.cells[i], raw.cells[i - 1]
+    is_next = raw.lines[i] == raw.lines[i - 1] + 1 and width_of(row) == width_of(above)
+    is_text = _is_summary(row, source) or is_title(row)
+    return is_next and _has_numbers(row, source) and not is_text
 
 
 def _starts_like_number(row: Row) -> bool:

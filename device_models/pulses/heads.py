@@ -59,7 +59,8 @@ def find_head(raw: RawRows, source: Source) -> Head:
     band = _band(rows, first, source)
     names_row = _names_row(rows, band, first, source)
     if names_row is None:
-        return Head((), None, first, first)
+        above = first - 1 if first and _is_damaged(rows[first - 1], rows[first]) else first
+        return Head((), None, above, above)
     if names_row not in band:
         # What stands between is no head: where it is no reading either, reading it says so.
         return Head(_trimmed(rows[names_row]), names_row, names_row, names_row + 1)
@@ -203,6 +204,12 @@ def _composed(
             continue
         used.append(i)
     return tuple(composed), used
+
+
+def _is_damaged(row: Row, below: Row) -> bool:
+    """A row as long as the readings below it that begins like one of them."""
+    is_long = 2 * width_of(row) > width_of(below)
+    return is_long and any(re.match(r"[+-]?[.,]?\d", cell) for cell in row)
 
 
 def _is_remark(row: Row) -> bool:

@@ -156,8 +156,8 @@ def _is_stranger(row: Row, line: int, kept: Sequence[Line], source: Source) -> b
     if any(line == other.line for other in kept):
         return False
     if line < kept[0].line:
-        n_numbers = sum(source.is_number(cell) for cell in row if cell)
-        return 2 * n_numbers >= max(len(other.cells) for other in kept)
+        has_digits = any(character.isdigit() for cell in row for character in cell)
+        return has_digits and 2 * len(row) >= max(len(other.cells) for other in kept)
     first = next(cell for cell in row if cell)
     heading = read(LETTER.sub(r"\1 ", first.strip(" :=")))
     is_value = heading is not None and heading.role == "value"
