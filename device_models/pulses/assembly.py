@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
-from device_models.pulses.blocks import check_one_head, cut_blocks
+from device_models.pulses.blocks import cut_blocks
+from device_models.pulses.head_labels import UNIT_ROWS, with_unit
 from device_models.pulses.headings import is_known
-from device_models.pulses.heads import UNIT_ROWS, find_head, with_unit
-from device_models.pulses.settings import read_settings
+from device_models.pulses.heads import find_head
+from device_models.pulses.joined import check_one_head
+from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.stray import without_stray
 from device_models.pulses.tables import RawRows, Source, Table, width_of
 from device_models.pulses.tagged import find_tagged
 from device_models.pulses.units import find_unit
 
 MAX_COLUMNS = 4096
-# Line, fields and whole text of a comment line.
-Comment = tuple[int, Sequence[str], str]
 
 
 def make_table(
@@ -51,7 +51,7 @@ def make_table(
         line = rows.lines[head.start]
         raise source.error(line, f"{n_columns} columns, at most {MAX_COLUMNS}")
     body = rows.take(range(head.start, len(rows.cells)))
-    table = Table(
+    bare = Table(
         path=source.path,
         headings=tuple(names) or ("",) * n_columns,
         columns=(),
@@ -60,11 +60,9 @@ def make_table(
         decimal=source.decimal,
         sheet=source.sheet,
         header_line=header_line,
-        remarks=(*(" ".join(row) for row in around), *(text for _, _, text in comments if text)),
         notes=tuple(blocks.notes),
-        settings=read_settings([*around, *([text] for _, _, text in comments)], source.decimal),
     )
-    return _with_columns(table, body.cells, n_columns, delimiter)
+    return _with_columns(with_remarks(bare, around, comments), body.cells, n_columns, delimiter)
 
 
 def _with_units(names: list[str], around: Sequence[Sequence[str]]) -> list[str]:

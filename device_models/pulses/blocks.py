@@ -11,8 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from device_models.pulses.headings import is_known
-from device_models.pulses.heads import LABELS, is_label, read
+from device_models.pulses.head_labels import is_label, read
+from device_models.pulses.joined import join_tables
+from device_models.pulses.line_kinds import (
+    has_numbers,
+    is_summary,
+    is_text,
+    starts_like_number,
+)
 from device_models.pulses.tables import RawRows, Source, is_missing, width_of
 from device_models.pulses.types import show
 
@@ -25,17 +31,6 @@ START = re.compile(
 )
 END = re.compile(
     r"\W*(?:end|eof|end[ _-]?(?:of[ _-]?)?(?:data|file|measurement)|data[ _-]?end)\W*",
-    re.IGNORECASE,
-)
-SECTION = re.compile(r"\[[^\]]+\]")
-SUMMARY = re.compile(
-    r"(?:mean|average|avg|median|std|stdev|sd|min|max|minimum|maximum|total|sum|count|ratio|range"
-    r"|on/off|g ?max|g ?min|r ?max|r ?min|result|summary|remark|note|comment)s?\b",
-    re.IGNORECASE,
-)
-# Headings know devices by number; a title may give any code.
-DEVICE = re.compile(
-    r"\W*(?:device|dev|cell|dut|sample|chip|die)\b[\s#.]*(?:id|name|no|number)?[\s#.]+(\w[\w.-]{0,39})\W*",
     re.IGNORECASE,
 )
 FEWEST_TAGS = 3
@@ -57,20 +52,8 @@ def cut_blocks(raw: RawRows, source: Source) -> Blocks:
     raw = _between_marks(raw, source, aside)
     raw = _tagged(raw, source, aside)
     raw = _without_footer(raw, source, aside, notes)
-    raw = _joined(raw, source, aside, notes)
+    raw = join_tables(raw, source, aside, notes)
     return Blocks(raw, aside, notes)
-
-
-def _has_numbers(row: Row, source: Source) -> bool:
-    return any(source.is_number(cell) for cell in row if cell)
-
-
-def _is_text(row: Row, source: Source) -> bool:
-    """The row holds words and no numbers but conditions such as "1.2 V"."""
-    cells = [cell for cell in row if cell and not is_missing(cell)]
-    return bool(cells) and not any(
-        source.is_number(c) and not source.is_condition(c) for c in cells
-    )
 
 
 def _between_marks(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
@@ -81,7 +64,7 @@ def _between_marks(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
     headers = [i for i in starts if "header" in words[i].lower()]
     tables = [i for i in headers if _above_table(raw, i, source)]
     begin = [*tables, *headers[-1:], *starts, -1][0] + 1
-    if sum(_has_numbers(row, source) for row in raw.cells[begin:]) < 2:
+    if sum(has_numbers(row, source) for row in raw.cells[begin:]) < 2:
         begin = 0
     marks = {*ends, *(i for i in starts if i >= begin)} if begin or ends else set()
     if len(marks) == len(raw.cells):
@@ -93,8 +76,8 @@ def _between_marks(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
 def _above_table(raw: RawRows, i: int, source: Source) -> bool:
     """The line is directly above the head of a table."""
     head, below = [*raw.cells[i + 1 : i + 3], [], []][:2]
-    is_head = bool(head) and _is_text(head, source) and bool(below) and _has_numbers(below, source)
-    return is_head and _starts_like_number(below)
+    is_head = bool(head) and is_text(head, source) and bool(below) and has_numbers(below, source)
+    return is_head and starts_like_number(below)
 
 
 def _is_mark(raw: RawRows, i: int, text: str) -> bool:
@@ -141,7 +124,7 @@ def _tag_heads(raw: RawRows, rows: list[int], source: Source) -> set[int]:
     like = all(
         raw.cells[i][0] == first[0]
         and width_of(raw.cells[i]) >= max(2, width_of(raw.cells[i + 1]))
-        and _is_text(raw.cells[i], source)
+        and is_text(raw.cells[i], source)
         for i in heads
     )
     is_broken = _has_strangers(raw, rows, heads, source)
@@ -171,7 +154,7 @@ def _without_footer(raw: RawRows, source: Source, aside: list[Row], notes: list[
     if end < 2 or not left_out:
         return raw
     gap = raw.lines[end] > raw.lines[end - 1] + 1
-    if not all(gap or _is_summary(raw.cells[i], source) for i in left_out):
+    if not all(gap or is_summary(raw.cells[i], source) for i in left_out):
         return raw
     aside += [raw.cells[i] for i in left_out]
     first = show(", ".join(cell for cell in raw.cells[end] if cell))
@@ -183,195 +166,7 @@ def _without_footer(raw: RawRows, source: Source, aside: list[Row], notes: list[
 def _is_row_of(raw: RawRows, i: int, source: Source) -> bool:
     """The row may belong to the table: it has a number, no reading, or too little text."""
     row = raw.cells[i]
-    if _is_summary(row, source):
+    if is_summary(row, source):
         return any(above and above[0] == row[0] for above in raw.cells[:i])
-    has_cells = _has_numbers(row, source) or any(is_missing(cell) for cell in row if cell)
+    has_cells = has_numbers(row, source) or any(is_missing(cell) for cell in row if cell)
     return has_cells or not re.search(r"[^\W\d_]{3}", " ".join(row))
-
-
-def _is_summary(row: Row, source: Source) -> bool:
-    """A name with a value, as summaries have them: "Gmax = 3e-5 S", "mean, 2.3"."""
-    first = next((cell for cell in row if cell), "")
-    if source.is_number(first) or is_missing(first) or is_label(first):
-        return False
-    is_assigned = re.match(r"[^\W\d][^:=]*[:=]", first) is not None
-    return bool(is_assigned or SUMMARY.match(first) or SECTION.fullmatch(first))
-
-
-def _joined(raw: RawRows, source: Source, aside: list[Row], notes: list[str]) -> RawRows:
-    """Tables of one head as one table, each row with the labels above its own."""
-    heads = _heads(raw, source)
-    if len(heads) < 2:
-        return raw
-    size = _head_size(raw, heads[0], source)
-    titles = [_title(raw, head, heads[k - 1] if k else -1, source) for k, head in enumerate(heads)]
-    kept = list(range(heads[0] + size))
-    labels: list[tuple[str, ...]] = [()] * len(kept)
-    numbered = any(_role(cell) in ("pulse", "branch") for cell in raw.cells[heads[0]])
-    for k, (head, end) in enumerate(zip(heads, [*heads[1:], len(raw.cells)], strict=True)):
-        rows = range(head + size, end)
-        body = _body(raw, rows, source)
-        aside += [raw.cells[i] for i in rows if i not in body]
-        kept += body
-        added = titles[k].values()
-        labels += [(*added, *(() if numbered else (str(n),))) for n in range(len(body))]
-    names = (*titles[0], *(() if numbered else ("pulse",)))
-    if any(set(title) != set(titles[0]) for title in titles):
-        line = raw.lines[heads[-1]]
-        raise source.error(
-            line, "a second table, and not every table has a title of the same kind; split the file"
-        )
-    if not titles[0]:
-        _check_copies(raw, heads, size, source)
-    notes.append(f"{len(heads)} tables with the same headings read one after the other")
-    return _with_columns(raw.take(kept), heads[0], names, labels)
-
-
-def _body(raw: RawRows, rows: range, source: Source) -> range:
-    """Rows of readings of one table, damaged ones with them, without the lines of text below."""
-    if not rows:
-        return rows
-    first = _starts_like_number(raw.cells[rows[0]])
-    end = len(rows)
-    while end:
-        row = raw.cells[rows[end - 1]]
-        is_row = first or (_has_numbers(row, source) and not is_title(row))
-        if is_row and _starts_like_number(row) == first:
-            break
-        end -= 1
-    # Close below the readings a row of their width is no text, but one of them that is damaged.
-    while 0 < end < len(rows) and _follows(raw, rows[end], source):
-        end += 1
-    return rows[:end]
-
-
-def _follows(raw: RawRows, i: int, source: Source) -> bool:
-    row, above = raw.cells[i], raw.cells[i - 1]
-    is_next = raw.lines[i] == raw.lines[i - 1] + 1 and width_of(row) == width_of(above)
-    is_text = _is_summary(row, source) or is_title(row)
-    return is_next and _has_numbers(row, source) and not is_text
-
-
-def _starts_like_number(row: Row) -> bool:
-    """The first cell is a number or begins like one, is blank, or stands for no reading."""
-    return is_missing(row[0]) or re.match(r"[+-]?[.,]?\d", row[0]) is not None
-
-
-def _check_copies(raw: RawRows, heads: Sequence[int], size: int, source: Source) -> None:
-    """Raise PulseDataError for a table most of whose rows are those of another one."""
-    tables = [
-        list(map(list, raw.cells[head + size : end]))
-        for head, end in zip(heads, [*heads[1:], len(raw.cells)], strict=True)
-    ]
-    for k, table in enumerate(tables):
-        for j, above in enumerate(tables[:k]):
-            same = sum(a == b for a, b in zip(table, above, strict=False))
-            if 2 * same > min(len(table), len(above)):
-                raise source.error(
-                    raw.lines[heads[k]],
-                    f"the table that begins here repeats the rows of that in line "
-                    f"{raw.lines[heads[j]]}; leave one of them out",
-                )
-
-
-def is_title(row: Row) -> bool:
-    """A line of labels above a table: "Cycle 2", "Device: A7", "LTP"."""
-    cells = [cell for cell in row if cell]
-    if not cells or (re.match(r"[+-]?[\d.]", cells[0]) and len(cells) > 1):
-        return False
-    name = read(cells[0].rstrip(":= "))
-    is_named = cells[0][-1] in ":=" or (name is not None and name.role in LABELS)
-    return (len(cells) == 1 or (len(cells) < 5 and is_named)) and bool(_labels_in(" ".join(cells)))
-
-
-def _title(raw: RawRows, head: int, above: int, source: Source) -> dict[str, str]:
-    """Labels that the lines directly above a head give: name of the column and its cell."""
-    found: dict[str, str] = {}
-    for i in range(head - 1, max(above, head - 4), -1):
-        if not is_title(raw.cells[i]):
-            break
-        found = {**_labels_in(" ".join(cell for cell in raw.cells[i] if cell)), **found}
-    return dict(sorted(found.items()))
-
-
-def _labels_in(text: str) -> dict[str, str]:
-    text = re.sub(r"[:=;]", " ", text)
-    if code := DEVICE.fullmatch(text):
-        return {"device": code[1]}
-    heading = read(text)
-    if heading is None or heading.unit or not heading.labelled:
-        return {}
-    found = {
-        "branch": heading.branch,
-        "device": heading.device,
-        "cycle": heading.cycle,
-        "field (G)": heading.field_G,
-        "amplitude (V)": heading.amplitude_V,
-        "width (s)": heading.width_s,
-    }
-    return {name: str(value) for name, value in found.items() if value is not None}
-
-
-def _with_columns(
-    raw: RawRows, head: int, names: Sequence[str], labels: Sequence[tuple[str, ...]]
-) -> RawRows:
-    """The rows with further columns to the right of all they have."""
-    if not names:
-        return raw
-    width = max(width_of(row) for row in raw.cells[head:])
-    cells: list[Row] = []
-    for i, (row, added) in enumerate(zip(raw.cells, labels, strict=True)):
-        padded = [*row[:width], *[""] * (width - len(row))]
-        cells.append([*padded, *names] if i == head else ([*padded, *added] if added else row))
-    return RawRows(cells, raw.lines)
-
-
-def _heads(raw: RawRows, source: Source) -> list[int]:
-    """Rows that repeat the head of the table, the first one among them."""
-    texts: dict[tuple[str, ...], list[int]] = {}
-    for i, row in enumerate(raw.cells):
-        if _names_columns(row, source):
-            texts.setdefault(tuple(row[: width_of(row)]), []).append(i)
-    runs = [
-        [i for i in rows if _followed_by_numbers(raw, i, source)]
-        for rows in texts.values()
-        if len(rows) > 1
-    ]
-    return max(runs, key=len, default=[])
-
-
-def _names_columns(row: Row, source: Source) -> bool:
-    cells = [cell for cell in row if cell]
-    return _is_text(row, source) and any(_is_name(cell) for cell in cells) and not is_title(row)
-
-
-def _is_name(cell: str) -> bool:
-    heading = read(cell)
-    return is_known(cell) and not (heading is not None and heading.labelled and not heading.unit)
-
-
-def _followed_by_numbers(raw: RawRows, i: int, source: Source) -> bool:
-    return any(_has_numbers(row, source) for row in raw.cells[i + 1 : i + 3])
-
-
-def _head_size(raw: RawRows, head: int, source: Source) -> int:
-    """Rows of the head: one, or two with its units."""
-    below = raw.cells[head + 1] if head + 1 < len(raw.cells) else []
-    return 2 if below and _is_text(below, source) else 1
-
-
-def _role(cell: str) -> str:
-    heading = read(cell) if cell else None
-    return heading.role if heading else ""
-
-
-def check_one_head(raw: RawRows, start: int, source: Source) -> None:
-    """Raise PulseDataError for a row below `start` that names columns, as a second table does."""
-    for i in range(start, len(raw.cells) - 1):
-        named = [cell for cell in raw.cells[i] if cell]
-        is_head = len(named) > 1 and _is_text(raw.cells[i], source) and all(map(_is_name, named))
-        if is_head and _followed_by_numbers(raw, i, source):
-            raise source.error(
-                raw.lines[i],
-                f"a second table begins here ({show(', '.join(named))}); give each its own file",
-            )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from device_models.pulses.checks import check_segments
-from device_models.pulses.heads import read
+from device_models.pulses.head_labels import read
 from device_models.pulses.layouts import find_segments
 from device_models.pulses.quantity import measure, unit_option
 from device_models.pulses.roles import assign_roles

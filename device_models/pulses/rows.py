@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from device_models.pulses.head_labels import LABELS, read
 from device_models.pulses.headings import BRANCH_WORDS, Heading
-from device_models.pulses.heads import LABELS, read
 from device_models.pulses.tables import Source, Table, counts, is_missing, width_of
 from device_models.pulses.traces import (
     Trace,
@@ -239,7 +239,13 @@ def _are_bare_rows(table: Table, series: Series, traces: Sequence[Trace], source
 
 
 def _note(traces: Sequence[Trace], labels: Mapping[int, str], names: Sequence[str]) -> str:
-    text = f"each row is read as one trace: {len(traces)} rows, first in line {traces[0].line}"
+    count = "1 row" if len(traces) == 1 else f"{len(traces)} rows"
+    text = f"each row is read as one trace: {count}, first in line {traces[0].line}"
+    longest = max(len(trace.cells) for trace in traces)
+    short = [f"line {t.line} ({len(t.cells)})" for t in traces if len(t.cells) < longest]
+    if short:
+        listed = ", ".join(short[:5]) + (f" and {len(short) - 5} more" if len(short) > 5 else "")
+        text += f"; rows with fewer readings than {longest}: {listed}"
     devices = [
         show(names[c]) for c, name in labels.items() if name == "device" and names[c] != name
     ]

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from device_models.pulses.head_labels import LABELS, read
 from device_models.pulses.headings import Heading
-from device_models.pulses.heads import LABELS, read
-from device_models.pulses.settings import read_settings
+from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.tables import (
     NUMBER,
     RawRows,
@@ -67,37 +67,62 @@ class Line:
         return self.heading.role if self.heading else "unknown"
 
 
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """The lines that belong to the table, by what their tags are."""
+
+    all: Sequence[Line]
+    source: Source
+
+    def of(self, *roles: str) -> list[Line]:
+        """Lines whose tag has one of these roles, in the order of the file."""
+        return [line for line in self.all if line.role in roles]
+
+    @property
+    def pulses(self) -> list[Line]:
+        """Lines of pulse numbers."""
+        return self.of("pulse")
+
+    @property
+    def named(self) -> list[Line]:
+        """Lines whose tags are no known word: names of devices, if anything."""
+        return self.of("unknown")
+
+    def traces(self) -> Iterator[Trace]:
+        """Every line of readings, those of named devices too, in the order of the file."""
+        for line in self.all:
+            if line.role == "value":
+                yield _trace(line, self.source)
+            elif line.role == "unknown":
+                yield _of_device(line)
+
+
 def find_tagged(
-    source: Source, raw: RawRows, comments: Sequence[tuple[int, Row, str]], layout: str | None
+    source: Source, raw: RawRows, comments: Sequence[Comment], layout: str | None
 ) -> Table | None:
     """Long table of lines that are traces; None where they are something else.
 
     Raises PulseDataError where `layout` asks for rows and a line cannot be read as one.
     """
-    if layout not in (None, "rows"):
+    if layout not in (None, "rows") or not _may_hold_traces(raw, source):
         return None
-    lines = [_taken_apart(row, line, source) for row, line in _rows(raw)]
-    kept = _data_lines(lines)
-    if (
-        not kept
-        or _has_head(raw, kept[0], source)
-        or any(_is_stranger(row, line, kept, source) for row, line in _rows(raw))
-    ):
+    found = [_taken_apart(row, line, source) for row, line in _rows(raw)]
+    lines = Lines(_data_lines(found), source)
+    if not lines.all or _has_head(raw, lines.all[0], source):
         return None
-    _check_counts(kept, layout, source)
-    traces = [
-        t for line in kept if line.role == "value" and (t := _trace(line, source)) is not None
-    ]
-    pulses = [line for line in kept if line.role == "pulse"]
-    others = [line for line in kept if line.role in LABELS or line.role == "read_voltage"]
-    named = [line for line in kept if line.role == "unknown" and line.tag]
-    if not traces and not (named and pulses):
+    _check_counts(lines, layout, source)
+    is_table = lines.of("value") or (lines.named and lines.pulses)
+    if not is_table or len(lines.pulses) > 1 or (layout is None and not _is_plain(lines)):
         return None
-    if len(pulses) > 1 or (layout is None and not _is_plain(kept, traces, named, pulses, source)):
-        return None
-    traces += [_of_device(line) for line in named]
-    traces.sort(key=lambda trace: trace.line)
-    return _table(source, raw, comments, kept, traces, pulses, others, named)
+    return None if _has_strangers(raw, lines, source) else _table(raw, comments, lines)
+
+
+def _may_hold_traces(raw: RawRows, source: Source) -> bool:
+    """Most lines are long enough and begin with a word, as far as a few of them show."""
+    sample = raw.cells[:: max(1, len(raw.cells) // 100)]
+    number = NUMBER[source.decimal]
+    long = [len(row) > FEWEST and not number.fullmatch(row[0]) for row in sample]
+    return 4 * sum(long) >= len(sample)
 
 
 def _rows(raw: RawRows) -> Iterator[tuple[Row, int]]:
@@ -151,13 +176,23 @@ def _has_head(raw: RawRows, first: Line, source: Source) -> bool:
     return len(above) > FEWEST and is_text and width_of(raw.cells[at - 1]) >= len(first.cells)
 
 
-def _is_stranger(row: Row, line: int, kept: Sequence[Line], source: Source) -> bool:
-    """The row stands among the traces with numbers of its own and is none of them."""
-    if any(line == other.line for other in kept):
-        return False
-    if line < kept[0].line:
-        has_digits = any(character.isdigit() for cell in row for character in cell)
-        return has_digits and 2 * len(row) >= max(len(other.cells) for other in kept)
+def _has_strangers(raw: RawRows, lines: Lines, source: Source) -> bool:
+    """Rows with numbers of their own stand among the traces, or a broken one above them."""
+    used, first = {line.line for line in lines.all}, lines.all[0].line
+    longest = max(len(line.cells) for line in lines.all)
+    for row, at in _rows(raw):
+        if at < first:
+            has_digits = any(character.isdigit() for cell in row for character in cell)
+            is_stranger = has_digits and 2 * len(row) >= longest
+        else:
+            is_stranger = at not in used and _is_reading(row, source)
+        if is_stranger:
+            return True
+    return False
+
+
+def _is_reading(row: Row, source: Source) -> bool:
+    """The row has numbers, and begins with one or with a word that names readings."""
     first = next(cell for cell in row if cell)
     heading = read(LETTER.sub(r"\1 ", first.strip(" :=")))
     is_value = heading is not None and heading.role == "value"
@@ -165,9 +200,9 @@ def _is_stranger(row: Row, line: int, kept: Sequence[Line], source: Source) -> b
     return has_numbers and (source.is_number(first) or is_value)
 
 
-def _check_counts(kept: Sequence[Line], layout: str | None, source: Source) -> None:
+def _check_counts(lines: Lines, layout: str | None, source: Source) -> None:
     """A whole number in front of readings with decimals can be a cycle: an error, not a guess."""
-    traces = [line for line in kept if line.role == "value"]
+    traces = lines.of("value")
     if layout == "rows" and traces and all(starts_with_count(line.cells) for line in traces):
         first = traces[0]
         raise source.error(
@@ -177,27 +212,23 @@ def _check_counts(kept: Sequence[Line], layout: str | None, source: Source) -> N
         )
 
 
-def _is_plain(
-    kept: Sequence[Line],
-    traces: Sequence[Trace],
-    named: Sequence[Line],
-    pulses: Sequence[Line],
-    source: Source,
-) -> bool:
+def _is_plain(lines: Lines) -> bool:
     """Nothing else in the file fits rows that are traces less well than columns."""
+    kept = lines.all
     if any(line.role == "" for line in kept):
         return False
-    if pulses:
-        widths = {len(line.cells) for line in kept}
+    if lines.pulses:
+        length = len(lines.pulses[0].cells)
         starts = {line.fields[0] for line in kept}
-        return pulses[0] is kept[0] and len(starts) == 1 and max(widths) == len(pulses[0].cells)
+        is_first = lines.pulses[0] is kept[0]
+        return is_first and len(starts) == 1 and max(len(line.cells) for line in kept) == length
     firsts = [line.cells[0] for line in kept]
     is_index = len(firsts) > 2 and (counts(firsts) or len(set(firsts)) == 1)
     is_index = is_index or all(starts_with_count(line.cells) for line in kept)
-    return not named and not is_index and respond(traces, source)
+    return not lines.named and not is_index and respond(lines.traces(), lines.source)
 
 
-def _trace(line: Line, source: Source) -> Trace | None:
+def _trace(line: Line, source: Source) -> Trace:
     """The line as a trace with the labels of its tag."""
     heading = line.heading
     assert heading is not None
@@ -218,20 +249,12 @@ def _of_device(line: Line) -> Trace:
     return trimmed(Trace(line.line, line.cells, line.fields, {"device": line.tag[:40]}))
 
 
-def _table(
-    source: Source,
-    raw: RawRows,
-    comments: Sequence[tuple[int, Row, str]],
-    kept: Sequence[Line],
-    traces: Sequence[Trace],
-    pulses: Sequence[Line],
-    others: Sequence[Line],
-    named: Sequence[Line],
-) -> Table:
-    used = {line.line for line in kept}
-    around = [row for row, line in zip(raw.cells, raw.lines, strict=True) if line not in used]
-    below = [row for row, line in zip(raw.cells, raw.lines, strict=True) if line > kept[0].line]
+def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
+    """The long table, with the other lines of the file as remarks."""
+    source, traces = lines.source, list(lines.traces())
     _check_labels(source, traces)
+    used = {line.line for line in lines.all}
+    around = [row for row, line in _rows(raw) if line not in used]
     base = Table(
         path=source.path,
         headings=(),
@@ -240,18 +263,15 @@ def _table(
         n_fields=(),
         decimal=source.decimal,
         sheet=source.sheet,
-        header_line=pulses[0].line if pulses else 0,
-        remarks=(*(" ".join(row) for row in around), *(text for _, _, text in comments if text)),
-        notes=tuple(_notes(traces, kept, named, len(below) + 1 - len(kept))),
-        settings=read_settings([*around, *([text] for _, _, text in comments)], source.decimal),
+        header_line=lines.pulses[0].line if lines.pulses else 0,
+        notes=tuple(_notes(raw, lines, traces)),
     )
-    beside = {line.tag: line.cells for line in others}
-    counted = with_cycles(traces)
-    return long_table(base, counted, _value(source, traces), _numbers(pulses), beside)
-
-
-def _numbers(pulses: Sequence[Line]) -> Sequence[str] | None:
-    return pulses[0].cells if pulses else None
+    pulses = lines.pulses[0].cells if lines.pulses else None
+    beside = {line.tag: line.cells for line in lines.of(*LABELS, "read_voltage")}
+    value = _value(source, traces)
+    return long_table(
+        with_remarks(base, around, comments), with_cycles(traces), value, pulses, beside
+    )
 
 
 def _check_labels(source: Source, traces: Sequence[Trace]) -> None:
@@ -268,31 +288,31 @@ def _check_labels(source: Source, traces: Sequence[Trace]) -> None:
 
 def _value(source: Source, traces: Sequence[Trace]) -> str:
     """Heading of the readings: the one quantity and unit that the tags name."""
-    headings = [trace.heading for trace in traces if trace.heading is not None]
-    found = {(h.measures or "", h.unit.symbol if h.unit else "") for h in headings}
-    if len(found) > 1:
-        odd = next(
-            t for t in traces if t.heading is not None and _of(t.heading) != _of(headings[0])
-        )
-        raise source.error(odd.line, "this row is in another quantity or unit than those above")
-    quantity, unit = found.pop() if found else ("", "")
+    first: tuple[str, str] | None = None
+    for trace in traces:
+        heading = trace.heading
+        if heading is None:
+            continue
+        found = (heading.measures or "", heading.unit.symbol if heading.unit else "")
+        if first is not None and found != first:
+            raise source.error(trace.line, "another quantity or unit than in the rows above")
+        first = found
+    quantity, unit = first or ("", "")
     name = WORDS.get(quantity, "value")
     return f"{name} ({unit})" if unit else name
 
 
-def _of(heading: Heading) -> tuple[str, str]:
-    return heading.measures or "", heading.unit.symbol if heading.unit else ""
-
-
-def _notes(
-    traces: Sequence[Trace], kept: Sequence[Line], named: Sequence[Line], others: int
-) -> list[str]:
-    notes = [f"each row is read as one trace: {len(traces)} rows, first in line {traces[0].line}"]
-    ignored = [line for line in kept if line.role == "ignored"]
-    notes += [f"line {line.line} ({show(line.tag)}) is no trace and left out" for line in ignored]
-    if named:
-        names = ", ".join(show(line.tag) for line in named[:5])
+def _notes(raw: RawRows, lines: Lines, traces: Sequence[Trace]) -> list[str]:
+    count = "1 row" if len(traces) == 1 else f"{len(traces)} rows"
+    notes = [f"each row is read as one trace: {count}, first in line {traces[0].line}"]
+    for line in lines.of("ignored"):
+        notes.append(f"line {line.line} ({show(line.tag)}) is no trace and left out")
+    if lines.named:
+        names = ", ".join(show(line.tag) for line in lines.named[:5])
         notes.append(f"rows {names} are taken as readings of one device each")
-    if others > 0:
-        notes.append(f"{others} lines between or below the traces left out")
+    if any(trace.heading is not None and trace.heading.number for trace in traces):
+        notes.append("numbers in front of rows are read as cycles of a branch, else as devices")
+    below = sum(line > lines.all[0].line for _, line in _rows(raw)) + 1 - len(lines.all)
+    if below > 0:
+        notes.append(f"{below} lines of text between or below the rows left out")
     return notes
