@@ -693,7 +693,7 @@ def test_first_sheet_with_numbers_is_read_and_others_named(tmp_path):
     )
     data = read(tmp_path, content, "data.xlsx")
     assert_branches(data)
-    assert "sheet 'Run' read, not 'Notes', 'Fit'; sheet='Notes' reads another" in suspicious(data)
+    assert "sheet 'Run' read, not 'Notes', 'Fit'; sheet='Fit' reads another" in suspicious(data)
 
 
 def test_sheets_by_name_and_number(tmp_path):

@@ -31,7 +31,7 @@ def compose(
         row = list(filled_part(rows[i]))
         if row[0].lower() in HEAD_WORDS:
             row[0] = ""
-        if is_unit_row(row) or rows[i][0].lower() in UNIT_ROWS:
+        if is_unit_row(rows[i]):
             composed = [
                 with_unit(name, unit) for name, unit in zip_longest(composed, row, fillvalue="")
             ]
@@ -131,7 +131,8 @@ def _is_number_column(name: str) -> bool:
 
 
 def is_unit_row(row: Row) -> bool:
-    bare = [cell.strip("()[]") for cell in row if cell]
+    named = row[0].lower().rstrip(":") in UNIT_ROWS
+    bare = [cell.strip("()[]") for cell in row[named:] if cell]
     return any(find_unit(cell) for cell in bare) and all(
         find_unit(cell) or cell in ("#", "count") for cell in bare
     )

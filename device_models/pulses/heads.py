@@ -28,7 +28,6 @@ from device_models.pulses.tables import (
     is_missing,
     width_of,
 )
-from device_models.pulses.units import find_unit
 
 HEADER_REACH = 60
 BAND = 6
@@ -177,7 +176,7 @@ def _score(row: Row, source: Source) -> float:
     """Cells that name a column; more where they also say what it measures."""
     score = 0.0
     for cell in row:
-        heading = read(cell) if cell and not find_unit(cell) else None
+        heading = read(cell) if cell else None
         if heading is not None and heading.role != "unknown" and not source.is_condition(cell):
             score += 1.5 if heading.measures or heading.unit else 1.0
     return score

@@ -99,11 +99,13 @@ def read_sheets(tables: Sequence[Table], options: Options) -> Part:
     """
     labels = _sheet_labels([str(table.sheet) for table in tables], options.given)
     parts: list[Part] = []
+    read_of: list[str | None] = []
     notes: list[str] = []
     errors: list[PulseDataError] = []
     for table, label in zip(tables, labels, strict=True):
         try:
-            parts.append(_of_sheet(table, label, options))
+            parts.append(read_table(table, replace(options, given=label or options.given)))
+            read_of.append(None if label else str(table.sheet))
         except PulseDataError as error:
             errors.append(error)
             reason = str(error).removeprefix(f"{table.path}: sheet {show(str(table.sheet))}, ")
@@ -111,14 +113,15 @@ def read_sheets(tables: Sequence[Table], options: Options) -> Part:
             notes.append(f"sheet {show(str(table.sheet))} left out: {reason}")
     if not parts:
         raise errors[0]
+    if len(parts) > 1:
+        parts = [_of_sheet(part, name) for part, name in zip(parts, read_of, strict=True)]
     return _joined(tables, parts, notes)
 
 
-def _of_sheet(table: Table, label: Labels | None, options: Options) -> Part:
-    part = read_table(table, replace(options, given=label or options.given))
-    if label is not None:
+def _of_sheet(part: Part, name: str | None) -> Part:
+    """The part with the name of its sheet as condition; None where the name says another label."""
+    if name is None:
         return part
-    name = str(table.sheet)
     segments = tuple(
         replace(s, condition=f"{name}, {s.condition}" if s.condition else name)
         for s in part.segments

@@ -66,8 +66,11 @@ def turn_rows(
     source = Source(table.path, table.decimal, table.sheet)
     names = _renamed(table, columns)
     series = _series(table, names, layout)
-    if series is None:
+    if series is None and layout is None:
         return table, columns
+    if series is None:
+        place = table.place(table.header_line or table.lines[0])
+        raise PulseDataError(f"{place}: layout='rows' needs rows of {FEWEST} readings or more")
     labels = _label_columns(table, names, series, layout)
     traces = _traces(table, names, series, labels)
     if layout is None and not _are_rows(table, names, series, labels, traces, source):

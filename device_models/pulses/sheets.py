@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from device_models.pulses.tables import (
     RawRows,
     Source,
     Table,
+    is_missing,
     is_number,
 )
 from device_models.pulses.types import PulseDataError, show
@@ -122,7 +123,7 @@ def _read_book(book: Book, sheet: str | int | None) -> list[Table]:
 def _read_alike(book: Book) -> list[Table]:
     """The first sheet with numbers and those with the same headings, which are conditions."""
     tables: list[Table] = []
-    others: list[str] = []
+    others: dict[str, bool] = {}
     for name in book.names:
         try:
             table = book.read(name, optional=bool(tables) or name != book.names[-1])
@@ -130,17 +131,26 @@ def _read_alike(book: Book) -> list[Table]:
             if not tables:
                 raise
             table = None
-        if table is not None and (not tables or table.headings == tables[0].headings):
+        if table is not None and (not tables or _are_alike(table, tables[0])):
             tables.append(table)
         else:
-            others.append(name)
+            others[name] = table is not None
     if not tables:
         raise PulseDataError(f"{book.path}: no sheet with readings")
     return _noted(tables, _read_note(tables, others))
 
 
-def _read_note(tables: Sequence[Table], others: Sequence[str]) -> list[str]:
-    """Which sheets were read and which not, with the option that reads another choice."""
+def _are_alike(table: Table, other: Table) -> bool:
+    """The sheets have the same headings, or as many columns of numbers without any."""
+    if any(table.headings):
+        return table.headings == other.headings
+    cells = [cell for both in (table, other) for column in both.columns for cell in column]
+    is_plain = all(is_number(cell) or is_missing(cell) for cell in cells)
+    return is_plain and table.headings == other.headings
+
+
+def _read_note(tables: Sequence[Table], others: Mapping[str, bool]) -> list[str]:
+    """Which sheets were read and which not, with the option that reads another that is a table."""
     names = [str(table.sheet) for table in tables]
     first, *more = [show(name) for name in names]
     notes = []
@@ -152,7 +162,8 @@ def _read_note(tables: Sequence[Table], others: Sequence[str]) -> list[str]:
     if others:
         left = ", ".join(show(name) for name in others)
         read = "" if more else f"sheet {first} read, "
-        notes.append(f"{read}not {left}; sheet={others[0]!r} reads another")
+        other = next((f"; sheet={name!r} reads another" for name, ok in others.items() if ok), "")
+        notes.append(f"{read}not {left}{other}")
     return notes
 
 
@@ -194,8 +205,7 @@ def _named(book: Book, sheet: str | int) -> str:
         return str(sheet)
     listed = ", ".join(show(name) for name in book.names[:20])
     raise PulseDataError(
-        f"{book.path}: no sheet {show(str(sheet))}; sheets are {listed}; "
-        f"give sheet={book.names[0]!r}, or sheet='all'"
+        f"{book.path}: no sheet {show(str(sheet))}; sheets are {listed}; sheet='all' reads all"
     )
 
 

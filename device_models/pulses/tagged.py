@@ -110,6 +110,8 @@ def find_tagged(
     lines = Lines(_data_lines(found), source)
     if not lines.all or _has_head(raw, lines.all[0], source):
         return None
+    if lines.all[0].role in LABELS and counts(lines.all[0].cells):
+        return None
     _check_counts(lines, layout, source)
     is_table = lines.of("value") or (lines.named and lines.pulses)
     if not is_table or len(lines.pulses) > 1 or (layout is None and not _is_plain(lines)):
@@ -161,11 +163,11 @@ def _is_word(cells: Sequence[str], i: int, source: Source) -> bool:
 
 
 def _data_lines(lines: Sequence[Line | None]) -> list[Line]:
-    """The lines from the first that is long; short ones above it are settings."""
+    """The lines from the first that is long or names readings; short ones above are settings."""
     found = [line for line in lines if line is not None]
     longest = max((len(line.cells) for line in found), default=0)
-    first = next((i for i, line in enumerate(found) if 2 * len(line.cells) >= longest), 0)
-    return found[first:]
+    belongs = [line.role == "value" or 2 * len(line.cells) >= longest for line in found]
+    return found[belongs.index(True) :] if found else []
 
 
 def _has_head(raw: RawRows, first: Line, source: Source) -> bool:
