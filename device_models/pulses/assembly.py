@@ -14,7 +14,8 @@ from device_models.pulses.joined import check_one_head
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.stray import without_stray
 from device_models.pulses.tables import RawRows, Source, Table, width_of
-from device_models.pulses.tagged import find_tagged
+from device_models.pulses.tagged import find_tagged, may_be_rows
+from device_models.pulses.types import PulseDataError
 from device_models.pulses.units import find_unit
 
 MAX_COLUMNS = 4096
@@ -62,7 +63,12 @@ def make_table(
         header_line=header_line,
         notes=tuple(blocks.notes),
     )
-    return _with_columns(with_remarks(bare, around, comments), body.cells, n_columns, delimiter)
+    try:
+        return _with_columns(with_remarks(bare, around, comments), body.cells, n_columns, delimiter)
+    except PulseDataError as error:
+        if layout is None and may_be_rows(source, raw):
+            raise PulseDataError(f"{error}; layout='rows' reads each row as a trace") from None
+        raise
 
 
 def _with_units(names: list[str], around: Sequence[Sequence[str]]) -> list[str]:

@@ -209,6 +209,11 @@ def _are_rows(
     apart = len(set(keys)) == len(keys)
     follows = all(a != b for a, b in pairwise(keys))
     if not any(table.headings):
+        if labels and has_branch and follows and len(series.columns) > len(traces):
+            raise PulseDataError(
+                f"{table.place(table.lines[0])}: no header, and a word in front of "
+                f"{len(series.columns)} numbers; give layout='rows' if each row is a trace"
+            )
         return not labels and _are_bare_rows(table, series, traces, source)
     if not labels or not (apart or (has_branch and follows)):
         return False

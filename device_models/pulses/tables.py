@@ -100,7 +100,7 @@ class Table:
     def error(self, row: int, column: int | None, message: str) -> PulseDataError:
         """Error at a cell; `row` and `column` count from 0."""
         where = self.place(self.lines[row], column)
-        if self.turned:
+        if len(self.turned) == len(self.lines) > 0:
             where = place(self.path, self.lines[row], self.turned[row], sheet=self.sheet)
         return PulseDataError(f"{where}: {message}")
 

@@ -6,12 +6,11 @@ that a whole table lies on its side.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from device_models.pulses.head_labels import LABELS, read
-from device_models.pulses.headings import Heading
+from device_models.pulses.head_labels import LABELS
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.tables import (
     NUMBER,
@@ -19,9 +18,9 @@ from device_models.pulses.tables import (
     Source,
     Table,
     counts,
-    is_missing,
     width_of,
 )
+from device_models.pulses.tag_lines import FEWEST, Line, heading_of, take_apart
 from device_models.pulses.traces import (
     Trace,
     long_table,
@@ -30,41 +29,12 @@ from device_models.pulses.traces import (
     trimmed,
     with_cycles,
 )
-from device_models.pulses.types import show
-from device_models.pulses.units import find_unit
+from device_models.pulses.types import PulseDataError, show
 
 Row = Sequence[str]
 
-MAX_TAG = 6
-FEWEST = 3
-"""Readings a line has at least."""
-
-# "Gset", "R_LTP", "I pot.": the quantity by its letter, then the branch.
-LETTER = re.compile(
-    r"(?<![A-Za-z])([GRI])[_ ]?(?=(?:set|reset|ltp|ltd|pot|dep|up|down)(?![A-Za-z]))"
-)
-# Names of devices such as "B2", although a B may be a field; "V1" and "G1" say too much.
-CODE = re.compile(r"(?![GRIVP]\d)[A-Z]{1,2}\d{1,3}")
 WORDS = {"resistance": "R", "conductance": "G", "current": "I"}
 UNITS = {"field_G": "field (G)", "amplitude_V": "amplitude (V)", "width_s": "width (s)"}
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """A line taken apart: its tag as text and as a heading, its cells and their fields."""
-
-    line: int
-    tag: str
-    heading: Heading | None
-    cells: tuple[str, ...]
-    fields: tuple[int, ...]
-
-    @property
-    def role(self) -> str:
-        """Role of the tag; "pulse" for a line without tag that counts."""
-        if not self.tag:
-            return "pulse" if counts(self.cells) else ""
-        return self.heading.role if self.heading else "unknown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +76,7 @@ def find_tagged(
     """
     if layout not in (None, "rows") or not _may_hold_traces(raw, source):
         return None
-    found = [_taken_apart(row, line, source) for row, line in _rows(raw)]
+    found = [take_apart(row, line, source) for row, line in _rows(raw)]
     lines = Lines(_data_lines(found), source)
     if not lines.all or _has_head(raw, lines.all[0], source):
         return None
@@ -119,6 +89,20 @@ def find_tagged(
     return None if _has_strangers(raw, lines, source) else _table(raw, comments, lines)
 
 
+def may_be_rows(source: Source, raw: RawRows) -> bool:
+    """Rows could be traces although nothing shows it: few, long, and with tags by turns."""
+    try:
+        table = find_tagged(source, raw, (), "rows")
+    except PulseDataError:
+        return False
+    if table is None:
+        return False
+    found = [take_apart(row, line, source) for row, line in _rows(raw)]
+    tags = [line.tag for line in found if line is not None and line.role == "value"]
+    longest = max(len(row) for row in raw.cells)
+    return len(tags) < longest and all(a != b for a, b in pairwise(tags))
+
+
 def _may_hold_traces(raw: RawRows, source: Source) -> bool:
     """Most lines are long enough and begin with a word, as far as a few of them show."""
     sample = raw.cells[:: max(1, len(raw.cells) // 100)]
@@ -129,37 +113,6 @@ def _may_hold_traces(raw: RawRows, source: Source) -> bool:
 
 def _rows(raw: RawRows) -> Iterator[tuple[Row, int]]:
     return zip(raw.cells, raw.lines, strict=True)
-
-
-def _taken_apart(row: Row, line: int, source: Source) -> Line | None:
-    """The line as a tag and numbers; None where it is something else."""
-    cells = list(row[: width_of(row)])
-    if NUMBER[source.decimal].fullmatch(cells[0]):
-        return None
-    if split := re.fullmatch(r"([^:=]*[A-Za-z][^:=]*[:=])\s*(\S+)", cells[0]):
-        cells[:1] = [split[1], split[2]] if source.is_number(split[2]) else [cells[0]]
-    words = [i for i, c in enumerate(cells) if not is_missing(c) and not source.is_number(c)]
-    last = words[-1] if words else -1
-    if last >= MAX_TAG or (words and words[0] > 0) or (not words and cells[0]):
-        return None
-    if not all(_is_word(cells, i, source) for i in range(last + 1)):
-        return None
-    start = max(last + 1, 0 if words else 1)
-    readings = tuple(cells[start:])
-    if sum(not is_missing(cell) for cell in readings) < FEWEST:
-        return None
-    tag = " ".join(cells[: last + 1]).strip(" :=,;")
-    offset = len(row[: width_of(row)]) - len(cells)
-    fields = tuple(start + offset + i for i in range(len(readings)))
-    heading = None if CODE.fullmatch(tag) else read(LETTER.sub(r"\1 ", tag))
-    return Line(line, tag, heading, readings, fields)
-
-
-def _is_word(cells: Sequence[str], i: int, source: Source) -> bool:
-    """The cell may stand in a tag: a word, a whole number, or a number with its unit next to it."""
-    if source.is_number(cells[i]):
-        return cells[i].isdigit() or find_unit(cells[i + 1]) is not None
-    return re.match(r"[+-]?[.,]?\d", cells[i]) is None
 
 
 def _data_lines(lines: Sequence[Line | None]) -> list[Line]:
@@ -196,7 +149,7 @@ def _has_strangers(raw: RawRows, lines: Lines, source: Source) -> bool:
 def _is_reading(row: Row, source: Source) -> bool:
     """The row has numbers, and begins with one or with a word that names readings."""
     first = next(cell for cell in row if cell)
-    heading = read(LETTER.sub(r"\1 ", first.strip(" :=")))
+    heading = heading_of(first.strip(" :="))
     is_value = heading is not None and heading.role == "value"
     has_numbers = any(source.is_number(cell) for cell in row if cell)
     return has_numbers and (source.is_number(first) or is_value)
