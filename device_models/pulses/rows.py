@@ -13,8 +13,7 @@ from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS, read
 from device_models.pulses.headings import BRANCH_WORDS, Heading
-from device_models.pulses.tables import Source, Table, counts, is_missing, width_of
-from device_models.pulses.traces import (
+from device_models.pulses.row_traces import (
     Trace,
     is_smooth,
     long_table,
@@ -23,6 +22,7 @@ from device_models.pulses.traces import (
     trimmed,
     with_cycles,
 )
+from device_models.pulses.tables import Source, Table, counts, is_missing, width_of
 from device_models.pulses.types import PulseDataError, show
 from device_models.pulses.units import find_unit
 

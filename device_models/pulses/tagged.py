@@ -12,6 +12,14 @@ from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS
 from device_models.pulses.remarks import Comment, with_remarks
+from device_models.pulses.row_traces import (
+    Trace,
+    long_table,
+    respond,
+    starts_with_count,
+    trimmed,
+    with_cycles,
+)
 from device_models.pulses.tables import (
     NUMBER,
     RawRows,
@@ -21,14 +29,6 @@ from device_models.pulses.tables import (
     width_of,
 )
 from device_models.pulses.tag_lines import FEWEST, Line, heading_of, take_apart
-from device_models.pulses.traces import (
-    Trace,
-    long_table,
-    respond,
-    starts_with_count,
-    trimmed,
-    with_cycles,
-)
 from device_models.pulses.types import PulseDataError, show
 
 Row = Sequence[str]
