@@ -26,6 +26,7 @@ from device_models.pulses.tables import (
     Source,
     counts,
     is_missing,
+    rises,
     width_of,
 )
 
@@ -144,7 +145,8 @@ def _numbered(rows: Sequence[Row], first: int) -> bool:
     k = next((i for i, cell in enumerate(row) if re.match(r"\d", cell)), 0)
     roles = [heading.role if (heading := read(cell)) else "" for cell in row[:k]]
     is_head = any(role in LABELS for role in roles) and not any(role == "value" for role in roles)
-    return is_head and width_of(row) - k > 1 and counts(row[k:]) and below[0] != row[0]
+    is_rising = counts(row[k:]) or rises(row[k:])
+    return is_head and width_of(row) - k > 1 and is_rising and below[0] != row[0]
 
 
 def _band(rows: Sequence[Row], first: int, source: Source) -> list[int]:

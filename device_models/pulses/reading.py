@@ -130,9 +130,9 @@ def _of_sheet(part: Part, name: str | None) -> Part:
 
 
 def _sheet_labels(names: Sequence[str], given: Labels) -> list[Labels | None]:
-    """Labels that the names of all sheets give alike (branch, device or cycle), else None."""
+    """Labels that the names of all sheets give alike, such as "LTP" and "LTD", else None."""
     headings = [read(name) for name in names]
-    for kind in ("branch", "device", "cycle"):
+    for kind in ("branch", "device", "cycle", "amplitude_V", "width_s", "field_G"):
         values = [getattr(h, kind) if h is not None else None for h in headings]
         if None not in values and len(set(values)) == len(values) and getattr(given, kind) is None:
             return [replace(given, **{kind: value}) for value in values]

@@ -72,14 +72,18 @@ def turn_rows(
         place = table.place(table.header_line or table.lines[0])
         raise PulseDataError(f"{place}: layout='rows' needs rows of {FEWEST} readings or more")
     labels = _label_columns(table, names, series, layout)
-    traces = _traces(table, names, series, labels)
+    traces = [trace for trace in _traces(table, names, series, labels) if trace.cells]
     if layout is None and not _are_rows(table, names, series, labels, traces, source):
         return table, columns
     if len(traces) == 0:
         raise source.error(table.lines[0], "layout='rows' finds no readings in the rows")
-    known = [trace for trace in traces if trace.cells]
-    base = replace(table, notes=(*table.notes, _note(known, labels, names)))
-    return long_table(base, with_cycles(known), series.heading, series.pulses), {}
+    base = replace(table, notes=(*table.notes, _note(traces, labels, names)))
+    left = {k: v for k, v in columns.items() if k not in (*table.headings, *_positions(table))}
+    return long_table(base, with_cycles(traces), series.heading, series.pulses), left
+
+
+def _positions(table: Table) -> range:
+    return range(1, len(table.headings) + 1)
 
 
 def _renamed(table: Table, columns: Columns) -> list[str]:
@@ -94,18 +98,15 @@ def _renamed(table: Table, columns: Columns) -> list[str]:
 
 def _series(table: Table, names: Sequence[str], layout: str | None) -> Series | None:
     """Columns whose headings count; all numeric ones without headings, or if rows are asked for."""
-    best: list[int] = []
-    for start in range(len(names)):
-        run = _run(names, start)
-        best = run if len(run) > len(best) else best
+    runs = [_run(names, start) for start in range(len(names))]
+    best = max(runs, key=len, default=[])
     if len(best) >= FEWEST:
-        match = SERIES.fullmatch(names[best[0]])
-        assert match is not None
-        stem = match["stem"].strip(" _")
+        first = SERIES.fullmatch(names[best[0]])
+        assert first is not None
+        stem = first["stem"].strip(" _")
         bare = PULSE_NAME.sub("", stem).strip(" _")
-        heading = f"{bare}{match['rest']}".strip(" _") or "value"
-        first = int(match["number"])
-        pulses = tuple(str(first + k) for k in range(len(best)))
+        heading = f"{bare}{first['rest']}".strip(" _") or "value"
+        pulses = tuple(str(_number(names[c])) for c in best)
         return Series(tuple(best), pulses, heading, counts=not stem, is_named=bare != stem)
     if any(names) and layout is None:
         return None
@@ -116,19 +117,32 @@ def _series(table: Table, names: Sequence[str], layout: str | None) -> Series | 
 
 
 def _run(names: Sequence[str], start: int) -> list[int]:
-    """Columns from `start` whose headings are one stem and unit, counted from 0 or 1."""
+    """Columns from `start` whose headings are one stem and unit, and whole numbers that rise.
+
+    After a stem the numbers count from 0 or 1; alone, as "0, 5, 10", they only rise.
+    """
     first = SERIES.fullmatch(names[start])
-    if first is None or int(first["number"]) not in (0, 1) or _is_other(names[start], first):
+    if first is None or _is_other(names[start], first):
         return []
+    alone = not first["stem"].strip() and not first["rest"].strip()
     run = [start]
     for c in range(start + 1, len(names)):
         match = SERIES.fullmatch(names[c])
         if match is None or (match["stem"], match["rest"]) != (first["stem"], first["rest"]):
             break
-        if int(match["number"]) != int(first["number"]) + len(run):
+        if int(match["number"]) <= _number(names[c - 1]):
             break
         run.append(c)
-    return run
+    named = bool(PULSE_NAME.sub("", first["stem"]) != first["stem"])
+    numbers = [_number(names[c]) for c in run]
+    counted = numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(run) - 1
+    return run if alone or named or counted else []
+
+
+def _number(name: str) -> int:
+    match = SERIES.fullmatch(name)
+    assert match is not None
+    return int(match["number"])
 
 
 def _is_other(name: str, match: re.Match[str]) -> bool:
@@ -203,6 +217,8 @@ def _are_rows(
     """The rows are the traces and not the columns; PulseDataError where it can be both."""
     roles = {heading.role for name in labels.values() if (heading := read(name)) is not None}
     if roles & {"pulse", "value"} or (len(series.columns) + len(labels) < _n_used(table, names)):
+        return False
+    if not traces:
         return False
     has_branch = all(trace.branch for trace in traces)
     keys = [tuple(sorted(trace.labels.items())) for trace in traces]

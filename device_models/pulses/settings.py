@@ -18,7 +18,7 @@ MAX_TEXT = 500
 UNIT = r"(?:[mukMnp]?V|[munpf]?s|sec|K|\u00b0C|degC|C)(?![A-Za-z0-9_])"
 STATEMENT = re.compile(
     rf"(?P<name>[A-Za-z][A-Za-z_.\- ]*?)?\s*(?:[(\[]\s*(?P<before>[^()\[\]]{{1,12}})[)\]])?"
-    rf"(?:[\s:=,;/|]+|(?<=[)\]]))(?P<number>{NUMBER})(?![\w.]|,\d)(?:\s*;?\s*(?P<after>{UNIT}))?",
+    rf"(?:[\s:=,;/|@]+|(?<=[)\]]))(?P<number>{NUMBER})(?![\w.]|,\d)(?:\s*;?\s*(?P<after>{UNIT}))?",
 )
 OTHER_UNIT = re.compile(r" ?[A-Za-z%\u00b0/]+(?!\s*[:=\w])")
 BRANCH = r"(ltp|ltd|potentiation|depression|pot|dep|set|reset)"
@@ -31,7 +31,8 @@ ENDINGS = (
         "read",
         r"v[_ ]?read(?:ing)?|read(?:ing)?[_ \-]*(?:pulse[_ \-]*)?(?:voltage|bias|v|amplitude)",
     ),
-    ("read", r"v[_ ]?ds"),
+    ("read", r"v[_ ]?ds|v[_ ]?drain|drain[_ ]voltage"),
+    ("read pulse", r"read(?:ing)?(?:[_ ]?(?:pulse|at))?|reads?[_ ]at"),
     (
         "width",
         rf"t[_ ]?{BRANCH}|{BRANCH}[_ \-]*(?:pulse[_ \-]*)?{WIDTH}|{PULSE}{WIDTH}[_ ]*{BRANCH}",
@@ -156,6 +157,9 @@ def _statement(name: str, number: str, unit_text: str | None) -> Statement | Non
         return _temperature(float(number), unit_text)
     unit = find_unit(unit_text) if unit_text else None
     measures = unit.measures if unit else None
+    if kind == "read pulse":
+        # Only its voltage is the read voltage: "read: 12" may be anything.
+        kind = "read" if measures == "voltage" else ""
     if kind == "pulse":
         kind = {"voltage": "amplitude", "time": "width"}.get(measures or "", "")
     if kind not in MEASURES or (unit_text and measures != MEASURES[kind]):
@@ -173,7 +177,7 @@ def _kind(name: str) -> tuple[str, str | None]:
         if match is not None:
             word = next((group for group in match.groups() if group), "")
             # "Read pulse" and "read time" are about the read, and only its voltage counts.
-            is_read = kind == "read" or "read" not in name.lower()
+            is_read = kind in ("read", "read pulse") or "read" not in name.lower()
             return (kind if is_read else ""), BRANCH_WORDS.get(word.lower())
     return "", None
 

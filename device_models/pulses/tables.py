@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from device_models.pulses.settings import Settings
 from device_models.pulses.types import PulseDataError, show
@@ -24,6 +25,7 @@ MISSING = {
     *("#value!", "#num!", "#ref!", "ovld", "ovrld", "overflow", "overload", "ovf", "ol", "o.l"),
     *("underflow", "over", "invalid", "missing"),
 }
+FEWEST_NUMBERS = 4
 INFINITE = {sign + word for sign in ("", "+", "-") for word in ("inf", "infinity")}
 
 
@@ -172,3 +174,13 @@ def counts(cells: Sequence[str]) -> bool:
     cells = cells[: width_of(cells)]
     bare = [re.sub(r"[.,]0*$", "", cell) for cell in cells]
     return any(bare == [str(i + k) for i in range(len(bare))] for k in (0, 1))
+
+
+def rises(cells: Sequence[str]) -> bool:
+    """The cells are whole numbers from 0 on, each above the one before, as pulse numbers are."""
+    cells = cells[: width_of(cells)]
+    bare = [re.sub(r"[.,]0*$", "", cell) for cell in cells]
+    if len(bare) < FEWEST_NUMBERS or not all(cell.isdecimal() and len(cell) < 10 for cell in bare):
+        return False
+    numbers = [int(cell) for cell in bare]
+    return all(a < b for a, b in pairwise(numbers))

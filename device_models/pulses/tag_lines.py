@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from device_models.pulses.head_labels import read
 from device_models.pulses.headings import Heading
-from device_models.pulses.tables import NUMBER, Source, counts, is_missing, width_of
+from device_models.pulses.tables import NUMBER, Source, counts, is_missing, rises, width_of
 from device_models.pulses.units import find_unit
 
 Row = Sequence[str]
@@ -39,7 +39,7 @@ class Line:
     def role(self) -> str:
         """Role of the tag; "pulse" for a line without tag that counts."""
         if not self.tag:
-            return "pulse" if counts(self.cells) else ""
+            return "pulse" if counts(self.cells) or rises(self.cells) else ""
         return self.heading.role if self.heading else "unknown"
 
 

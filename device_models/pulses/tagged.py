@@ -26,6 +26,7 @@ from device_models.pulses.tables import (
     Source,
     Table,
     counts,
+    rises,
     width_of,
 )
 from device_models.pulses.tag_lines import FEWEST, Line, heading_of, take_apart
@@ -80,7 +81,8 @@ def find_tagged(
     lines = Lines(_data_lines(found), source)
     if not lines.all or _has_head(raw, lines.all[0], source):
         return None
-    if lines.all[0].role in LABELS and counts(lines.all[0].cells):
+    first = lines.all[0]
+    if first.role in LABELS and (counts(first.cells) or rises(first.cells)):
         return None
     _check_counts(lines, layout, source)
     is_table = lines.of("value") or (lines.named and lines.pulses)
