@@ -90,7 +90,7 @@ def _with_columns(
     columns += (("",) * len(rows),) * (n_columns - len(columns))
     return replace(
         table,
-        headings=_without_blank(table.headings, columns),
+        headings=_without_blank(table.headings, columns) if any(table.headings) else table.headings,
         columns=columns,
         notes=(*table.notes, *notes),
     )
@@ -99,7 +99,7 @@ def _with_columns(
 def _without_blank(headings: tuple[str, ...], columns: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Headings of unknown name over nothing at all are no columns of readings."""
     return tuple(
-        "comment" if name and not is_known(name) and not any(cells) else name
+        "comment" if not any(cells) and not (name and is_known(name)) else name
         for name, cells in zip(headings, columns, strict=True)
     )
 

@@ -62,7 +62,15 @@ def is_title(row: Row) -> bool:
     return (len(cells) == 1 or (len(cells) < 5 and is_named)) and bool(labels_in(" ".join(cells)))
 
 
+def title_of(text: str) -> dict[str, str]:
+    """Labels of a line between traces; a code in brackets at its start is a device."""
+    if code := re.match(r"\W*[(\[](\w[\w.-]{0,19})[)\]]", text):
+        return {"device": code[1]}
+    return labels_in(text)
+
+
 def labels_in(text: str) -> dict[str, str]:
+    """Labels that a text gives: cells by the heading of the column they would stand in."""
     text = re.sub(r"[:=;]", " ", text)
     if code := DEVICE.fullmatch(text):
         return {"device": code[1]}

@@ -75,6 +75,28 @@ def with_cycles(traces: Sequence[Trace]) -> list[Trace]:
     return numbered if max(seen.values()) > 1 else list(traces)
 
 
+def with_titles(traces: Sequence[Trace], titles: dict[int, dict[str, str]]) -> list[Trace]:
+    """Traces with the labels that the title above them gives, by line of the title."""
+    labelled = []
+    for trace in traces:
+        above = max((at for at in titles if at < trace.line), default=0)
+        labels = {**titles.get(above, {}), **trace.labels}
+        labelled.append(replace(trace, labels=labels))
+    return labelled
+
+
+def check_labels(source: Source, traces: Sequence[Trace]) -> None:
+    """Raise PulseDataError for a trace that lacks a kind of label that others have."""
+    for trace in traces[1:]:
+        missing = set(traces[0].labels) ^ set(trace.labels)
+        if missing:
+            name = sorted(missing)[0]
+            lacking = trace if name in traces[0].labels else traces[0]
+            raise source.error(
+                lacking.line, f"nothing says the {name} of this row, as other rows do"
+            )
+
+
 def respond(traces: Iterable[Trace], source: Source) -> bool:
     """All traces go somewhere: those of one branch one way, those of the other the other way.
 

@@ -31,6 +31,9 @@ Columns = Mapping[str | int, str | None]
 FEWEST = 4
 """Columns of readings that a trace has at least."""
 
+ENOUGH = 8
+"""Numbers in headings that may rise by any steps and still be pulse numbers."""
+
 SERIES = re.compile(r"(?P<stem>.*?)(?P<number>\d{1,5})(?P<rest>[\s_]*(?:[(\[/_ ].*)?)")
 # Names of a pulse number in a heading such as "pulse 12" or "G after pulse 3 (uS)".
 PULSE_NAME = re.compile(
@@ -233,10 +236,12 @@ def _are_rows(
         return not labels and _are_bare_rows(table, series, traces, source)
     if not labels or not (apart or (has_branch and follows)):
         return False
-    if series.is_named or (has_branch and respond(traces, source)):
+    # Few numbers that do not count, such as 25, 50 and 100, may be temperatures.
+    is_clear = not series.counts or counts(series.pulses) or len(series.columns) >= ENOUGH
+    if series.is_named or (has_branch and is_clear and respond(traces, source)):
         return True
     if not has_branch:
-        return series.counts and all(is_smooth(trace, source) for trace in traces)
+        return series.counts and is_clear and all(is_smooth(trace, source) for trace in traces)
     if len(series.columns) > len(traces):
         raise PulseDataError(
             f"{table.place(table.header_line, series.columns[0])}: the number in "

@@ -14,6 +14,9 @@ from device_models.pulses.units import find_unit
 Row = Sequence[str]
 
 MAX_TAG = 6
+ENOUGH = 8
+"""Numbers without a name that may rise by any steps and still be pulse numbers."""
+
 FEWEST = 3
 """Readings a line has at least."""
 
@@ -39,7 +42,8 @@ class Line:
     def role(self) -> str:
         """Role of the tag; "pulse" for a line without tag that counts."""
         if not self.tag:
-            return "pulse" if counts(self.cells) or rises(self.cells) else ""
+            many = len(self.cells) >= ENOUGH
+            return "pulse" if counts(self.cells) or (many and rises(self.cells)) else ""
         return self.heading.role if self.heading else "unknown"
 
 

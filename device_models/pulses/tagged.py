@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS
+from device_models.pulses.line_kinds import title_of
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.row_traces import (
     Trace,
+    check_labels,
     long_table,
     respond,
     starts_with_count,
     trimmed,
     with_cycles,
+    with_titles,
 )
 from device_models.pulses.tables import (
     NUMBER,
@@ -208,8 +211,9 @@ def _of_device(line: Line) -> Trace:
 
 def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     """The long table, with the other lines of the file as remarks."""
-    source, traces = lines.source, list(lines.traces())
-    _check_labels(source, traces)
+    source, titles = lines.source, _titles(raw, lines)
+    traces = with_titles(list(lines.traces()), titles)
+    check_labels(source, traces)
     used = {line.line for line in lines.all}
     around = [row for row, line in _rows(raw) if line not in used]
     base = Table(
@@ -221,7 +225,7 @@ def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
         decimal=source.decimal,
         sheet=source.sheet,
         header_line=lines.pulses[0].line if lines.pulses else 0,
-        notes=tuple(_notes(raw, lines, traces)),
+        notes=tuple(_notes(raw, lines, traces, len(titles))),
     )
     pulses = lines.pulses[0].cells if lines.pulses else None
     beside = {line.tag: line.cells for line in lines.of(*LABELS, "read_voltage")}
@@ -231,16 +235,17 @@ def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     )
 
 
-def _check_labels(source: Source, traces: Sequence[Trace]) -> None:
-    """All lines have the same kinds of labels."""
-    for trace in traces[1:]:
-        missing = set(traces[0].labels) ^ set(trace.labels)
-        if missing:
-            name = sorted(missing)[0]
-            lacking = trace if name in traces[0].labels else traces[0]
-            raise source.error(
-                lacking.line, f"nothing says the {name} of this row, as other rows do"
-            )
+def _titles(raw: RawRows, lines: Lines) -> dict[int, dict[str, str]]:
+    """Labels by line where lines of text between the traces say whose they are, as "(B7) ..." does.
+
+    Empty unless every such line, the one above the first trace among them, is a label.
+    """
+    used = {line.line for line in lines.all}
+    start = max(0, list(raw.lines).index(lines.all[0].line) - 1)
+    last = lines.all[-1].line
+    texts = {at: " ".join(row) for row, at in list(_rows(raw))[start:] if at not in used}
+    titles = {at: title_of(text) for at, text in texts.items() if at < last}
+    return titles if len(titles) > 1 and all(titles.values()) else {}
 
 
 def _value(source: Source, traces: Sequence[Trace]) -> str:
@@ -259,7 +264,7 @@ def _value(source: Source, traces: Sequence[Trace]) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def _notes(raw: RawRows, lines: Lines, traces: Sequence[Trace]) -> list[str]:
+def _notes(raw: RawRows, lines: Lines, traces: Sequence[Trace], n_titles: int) -> list[str]:
     count = "1 row" if len(traces) == 1 else f"{len(traces)} rows"
     notes = [f"each row is read as one trace: {count}, first in line {traces[0].line}"]
     for line in lines.of("ignored"):
@@ -269,7 +274,9 @@ def _notes(raw: RawRows, lines: Lines, traces: Sequence[Trace]) -> list[str]:
         notes.append(f"rows {names} are taken as readings of one device each")
     if any(trace.heading is not None and trace.heading.number for trace in traces):
         notes.append("numbers in front of rows are read as cycles of a branch, else as devices")
-    below = sum(line > lines.all[0].line for _, line in _rows(raw)) + 1 - len(lines.all)
+    others = sum(line > lines.all[0].line for _, line in _rows(raw)) + 1 - len(lines.all)
+    below = others - max(0, n_titles - 1)
     if below > 0:
-        notes.append(f"{below} lines of text between or below the rows left out")
+        lines_of_text = "1 line" if below == 1 else f"{below} lines"
+        notes.append(f"{lines_of_text} of text between or below the rows left out")
     return notes
