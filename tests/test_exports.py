@@ -229,3 +229,18 @@ def test_a_column_of_read_voltages_that_contradicts_the_lines_above_is_refused(t
     rows = text_of(["V_read (V)", "I (uA)"], *[[-0.2, x] for x in TRACE])
     assert "contradicts the lines above" in refusal(tmp_path, "read voltage: 0.1 V\n" + rows)
     refusal(tmp_path, "Vread = 0.1\nVread = 0.2\n" + f"pulse,I (uA)\n{data_lines()}")
+
+
+def test_settings_below_their_names(tmp_path):
+    """A line of names above a line of values, as programs print their parameters."""
+    head = "Setup title,pulsed list\ngate,vRead,pulseWidth,riseTime,SET voltage\nSMU1,0.5,2e-6,1e-8,3\n"
+    ltp = one(read(tmp_path, f"{head}pulse,I (uA)\n{data_lines()}"), "LTP")
+    assert (ltp.amplitude_V, ltp.width_s) == (3.0, 2e-6)
+    assert_trace(ltp, UP, scale=2e-6)
+
+
+def test_names_and_units_of_an_analyser_in_quotes(tmp_path):
+    rows = "".join(f"{i + 1},{x}E-06,0.1\n" for i, x in enumerate(TRACE))
+    data = read(tmp_path, '"IB=",1E-05,"to",5E-05\n"NO.","G","VR"\n"","S","V"\n' + rows)
+    assert data.unit == "S"
+    assert_trace(one(data, "LTP"), UP, first=1, scale=1e-6)

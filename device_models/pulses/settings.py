@@ -99,13 +99,16 @@ def read_settings(rows: Iterable[Sequence[str]], decimal: str = ".") -> Settings
     """Settings from the cells of the lines above a table."""
     found: dict[str, set[float]] = defaultdict(set)
     branches: dict[int, str] = {}
+    above: Sequence[str] = ()
     for row in rows:
         if decimal == ",":
             row = [re.sub(r"(?<=\d),(?=\d)", ".", cell) for cell in row]
         if named := _branch_columns(row):
             branches = named
             continue
-        for said in _below_branches(row, branches) or _statements(row):
+        stated = _below_branches(row, branches) or _below_names(row, above) or _statements(row)
+        above = row
+        for said in stated:
             prefix = f"{said.branch.lower()}_" if said.branch else ""
             found[prefix + FIELDS[said.kind]].add(said.value)
     return Settings(**{name: values.pop() for name, values in found.items() if len(values) == 1})
@@ -127,6 +130,18 @@ def _below_branches(row: Sequence[str], branches: dict[int, str]) -> list[Statem
             return []
         found.append(Statement(said[0].kind, branch, said[0].value))
     return found
+
+
+def _below_names(row: Sequence[str], names: Sequence[str]) -> list[Statement]:
+    """Values below their names: "pulseWidth, vRead" above "1e-6, 0.2"."""
+    numbers = [re.fullmatch(NUMBER, cell) is not None for cell in row]
+    named = not any(re.match(r"[+-]?\.?\d", name) for name in names)
+    if len(row) != len(names) or len(row) < 2 or 2 * sum(numbers) < len(row) or not named:
+        return []
+    pairs = [
+        pair for pair, known in zip(zip(names, row, strict=True), numbers, strict=True) if known
+    ]
+    return [said for pair in pairs for said in _statements(pair)]
 
 
 def _statements(row: Sequence[str]) -> Iterator[Statement]:
