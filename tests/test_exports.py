@@ -233,7 +233,8 @@ def test_a_column_of_read_voltages_that_contradicts_the_lines_above_is_refused(t
 
 def test_settings_below_their_names(tmp_path):
     """A line of names above a line of values, as programs print their parameters."""
-    head = "Setup title,pulsed list\ngate,vRead,pulseWidth,riseTime,SET voltage\nSMU1,0.5,2e-6,1e-8,3\n"
+    names = "gate,vRead,pulseWidth,riseTime,SET voltage"
+    head = f"Setup title,pulsed list\n{names}\nSMU1,0.5,2e-6,1e-8,3\n"
     ltp = one(read(tmp_path, f"{head}pulse,I (uA)\n{data_lines()}"), "LTP")
     assert (ltp.amplitude_V, ltp.width_s) == (3.0, 2e-6)
     assert_trace(ltp, UP, scale=2e-6)

@@ -138,10 +138,12 @@ def _below_names(row: Sequence[str], names: Sequence[str]) -> list[Statement]:
     named = not any(re.match(r"[+-]?\.?\d", name) for name in names)
     if len(row) != len(names) or len(row) < 2 or 2 * sum(numbers) < len(row) or not named:
         return []
-    pairs = [
-        pair for pair, known in zip(zip(names, row, strict=True), numbers, strict=True) if known
+    return [
+        said
+        for name, cell, is_number in zip(names, row, numbers, strict=True)
+        if is_number
+        for said in _statements([name, cell])
     ]
-    return [said for pair in pairs for said in _statements(pair)]
 
 
 def _statements(row: Sequence[str]) -> Iterator[Statement]:
