@@ -59,16 +59,8 @@ def read_pulses(
     "semicolon", "blank" or the character. Raises PulseDataError, one line, also for numbers that
     are not finite, a width that is not above 0 and a read voltage of 0.
     """
-    _check_choice("layout", layout, LAYOUTS)
-    _check_choice("wide_of", wide_of, ("cycle", "device"))
-    _check_choice("branch", branch, ("LTP", "LTD"))
-    _check_choice("delimiter", delimiter, tuple(DELIMITERS))
-    _check_choice("decimal", decimal, (".", ","))
-    _check_number("field_G", field_G)
-    _check_number("amplitude_V", amplitude_V)
-    _check_number("width_s", width_s, "above 0", lambda width: width > 0)
-    _check_number("read_voltage_V", read_voltage_V, "other than 0", lambda voltage: voltage != 0)
-    _check_number("cycle", cycle, "without decimals", lambda number: number == int(number))
+    _check_choices(layout, wide_of, branch, delimiter, decimal)
+    _check_numbers(field_G, amplitude_V, width_s, read_voltage_V, cycle)
     data = _read_bytes(Path(path))
     tables = _read_tables(str(path), data, sheet, delimiter, decimal, encoding, layout)
     given = Labels(
@@ -91,6 +83,34 @@ def read_pulses(
         columns=part.columns,
         read_noise=part.read_noise,
     )
+
+
+def _check_choices(
+    layout: str | None,
+    wide_of: str | None,
+    branch: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+) -> None:
+    _check_choice("layout", layout, LAYOUTS)
+    _check_choice("wide_of", wide_of, ("cycle", "device"))
+    _check_choice("branch", branch, ("LTP", "LTD"))
+    _check_choice("delimiter", delimiter, tuple(DELIMITERS))
+    _check_choice("decimal", decimal, (".", ","))
+
+
+def _check_numbers(
+    field_G: float | None,
+    amplitude_V: float | None,
+    width_s: float | None,
+    read_voltage_V: float | None,
+    cycle: int | None,
+) -> None:
+    _check_number("field_G", field_G)
+    _check_number("amplitude_V", amplitude_V)
+    _check_number("width_s", width_s, "above 0", lambda width: width > 0)
+    _check_number("read_voltage_V", read_voltage_V, "other than 0", lambda voltage: voltage != 0)
+    _check_number("cycle", cycle, "without decimals", lambda number: number == int(number))
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from device_models.pulses.blocks import cut_blocks
 from device_models.pulses.head_labels import UNIT_ROWS, with_unit
 from device_models.pulses.headings import is_known
-from device_models.pulses.heads import find_head
+from device_models.pulses.heads import Head, find_head
 from device_models.pulses.joined import check_one_head
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.stray import without_stray
@@ -35,17 +35,22 @@ def make_table(
     tagged = find_tagged(source, raw, comments, layout)
     if tagged is not None:
         return tagged
+    try:
+        return _make(source, raw, comments, delimiter)
+    except PulseDataError as error:
+        if layout is None and may_be_rows(source, raw):
+            raise PulseDataError(f"{error}; layout='rows' reads each row as a trace") from None
+        raise
+
+
+def _make(source: Source, raw: RawRows, comments: Sequence[Comment], delimiter: str) -> Table:
+    """Table whose rows are rows: head and readings apart, all else aside."""
     blocks = cut_blocks(raw, source)
     rows = blocks.rows
     head = find_head(rows, source)
     check_one_head(rows, head.start, source)
-    names, header_line = list(head.names), 0
-    if head.names_row is not None:
-        header_line = rows.lines[head.names_row]
-    else:
-        first = rows.cells[head.start]
-        names, header_line = _header_in_comment(comments, rows.lines[head.start], width_of(first))
     around = [*rows.cells[: head.top], *blocks.aside]
+    names, header_line = _names(rows, head, comments)
     names = _with_units(names, around)
     n_columns = len(names) or width_of(rows.cells[head.start])
     if n_columns > MAX_COLUMNS:
@@ -63,12 +68,15 @@ def make_table(
         header_line=header_line,
         notes=tuple(blocks.notes),
     )
-    try:
-        return _with_columns(with_remarks(bare, around, comments), body.cells, n_columns, delimiter)
-    except PulseDataError as error:
-        if layout is None and may_be_rows(source, raw):
-            raise PulseDataError(f"{error}; layout='rows' reads each row as a trace") from None
-        raise
+    return _with_columns(with_remarks(bare, around, comments), body.cells, n_columns, delimiter)
+
+
+def _names(rows: RawRows, head: Head, comments: Sequence[Comment]) -> tuple[list[str], int]:
+    """Names of the columns and their line, from the head or a comment; none and 0 without."""
+    if head.names_row is not None:
+        return list(head.names), rows.lines[head.names_row]
+    width = width_of(rows.cells[head.start])
+    return _header_in_comment(comments, rows.lines[head.start], width)
 
 
 def _with_units(names: list[str], around: Sequence[Sequence[str]]) -> list[str]:

@@ -78,7 +78,7 @@ def _labels(row: Row, names: Sequence[str], source: Source) -> Iterator[str]:
         return
     filled = _filled(cells)
     for i in range(len(names)):
-        yield _label_text(filled[i], meant[i], source) if i in readings else ""
+        yield _label_text(filled[i], source) if i in readings else ""
 
 
 def _filled(cells: Sequence[str]) -> list[str]:
@@ -89,7 +89,7 @@ def _filled(cells: Sequence[str]) -> list[str]:
     return ["" if is_missing(cell) else cell for cell in filled]
 
 
-def _label_text(cell: str, is_meant: bool, source: Source) -> str:
+def _label_text(cell: str, source: Source) -> str:
     """The label as headings have it; "A7" is a device where nothing else says what it is."""
     is_code = re.fullmatch(r"[A-Za-z]{0,2}\d+[a-z]?", cell) is not None
     return f"({cell})" if is_code and not _is_label_cell(cell, source) else cell
@@ -131,6 +131,7 @@ def _is_number_column(name: str) -> bool:
 
 
 def is_unit_row(row: Row) -> bool:
+    """All cells are units, but for the word in front that may say so."""
     named = row[0].lower().rstrip(":") in UNIT_ROWS
     bare = [cell.strip("()[]") for cell in row[named:] if cell]
     return any(find_unit(cell) for cell in bare) and all(

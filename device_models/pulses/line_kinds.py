@@ -18,12 +18,14 @@ SUMMARY = re.compile(
 )
 # Headings know devices by number; a title may give any code.
 DEVICE = re.compile(
-    r"\W*(?:device|dev|cell|dut|sample|chip|die)\b[\s#.]*(?:id|name|no|number)?[\s#.]+(\w[\w.-]{0,39})\W*",
+    r"\W*(?:device|dev|cell|dut|sample|chip|die)\b[\s#.]*(?:id|name|no|number)?[\s#.]+"
+    r"(\w[\w.-]{0,39})\W*",
     re.IGNORECASE,
 )
 
 
 def has_numbers(row: Row, source: Source) -> bool:
+    """Any cell is a number."""
     return any(source.is_number(cell) for cell in row if cell)
 
 

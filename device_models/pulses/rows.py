@@ -74,7 +74,7 @@ def turn_rows(
     if series is None:
         place = table.place(table.header_line or table.lines[0])
         raise PulseDataError(f"{place}: layout='rows' needs rows of {FEWEST} readings or more")
-    labels = _label_columns(table, names, series, layout)
+    labels = _label_columns(table, names, series)
     traces = [trace for trace in _traces(table, names, series, labels) if trace.cells]
     if layout is None and not _are_rows(table, names, series, labels, traces, source):
         return table, columns
@@ -166,9 +166,7 @@ def _is_plain_column(table: Table, cells: Sequence[str], name: str) -> bool:
     return any(cells) and all(number(cell) or is_missing(cell) for cell in cells)
 
 
-def _label_columns(
-    table: Table, names: Sequence[str], series: Series, layout: str | None
-) -> dict[int, str]:
+def _label_columns(table: Table, names: Sequence[str], series: Series) -> dict[int, str]:
     """Columns beside the readings and the heading each gets in the long table."""
     found: dict[int, str] = {}
     for c, cells in enumerate(table.columns):
@@ -225,30 +223,36 @@ def _are_rows(
         return False
     has_branch = all(trace.branch for trace in traces)
     keys = [tuple(sorted(trace.labels.items())) for trace in traces]
-    apart = len(set(keys)) == len(keys)
     follows = all(a != b for a, b in pairwise(keys))
+    many = len(series.columns) > len(traces)
     if not any(table.headings):
-        if labels and has_branch and follows and len(series.columns) > len(traces):
+        if labels and has_branch and follows and many:
             raise PulseDataError(
                 f"{table.place(table.lines[0])}: no header, and a word in front of "
                 f"{len(series.columns)} numbers; give layout='rows' if each row is a trace"
             )
         return not labels and _are_bare_rows(table, series, traces, source)
-    if not labels or not (apart or (has_branch and follows)):
+    if not labels or not (len(set(keys)) == len(keys) or (has_branch and follows)):
         return False
-    # Few numbers that do not count, such as 25, 50 and 100, may be temperatures.
-    is_clear = not series.counts or counts(series.pulses) or len(series.columns) >= ENOUGH
-    if series.is_named or (has_branch and is_clear and respond(traces, source)):
+    if _show_traces(series, traces, has_branch, source):
         return True
-    if not has_branch:
-        return series.counts and is_clear and all(is_smooth(trace, source) for trace in traces)
-    if len(series.columns) > len(traces):
+    if has_branch and many:
         raise PulseDataError(
             f"{table.place(table.header_line, series.columns[0])}: the number in "
             f"{show(names[series.columns[0]])} can be a pulse, a cycle or a device; give "
             f"layout='rows', wide_of='cycle' or wide_of='device'"
         )
     return False
+
+
+def _show_traces(series: Series, traces: Sequence[Trace], has_branch: bool, source: Source) -> bool:
+    """The headings say pulse, or the rows themselves behave like traces."""
+    # Few numbers that do not count, such as 25, 50 and 100, may be temperatures.
+    is_clear = not series.counts or counts(series.pulses) or len(series.columns) >= ENOUGH
+    if series.is_named or (has_branch and is_clear and respond(traces, source)):
+        return True
+    smooth = series.counts and is_clear and not has_branch
+    return smooth and all(is_smooth(trace, source) for trace in traces)
 
 
 def _n_used(table: Table, names: Sequence[str]) -> int:
