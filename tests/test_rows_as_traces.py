@@ -127,6 +127,8 @@ def test_ragged_rows_of_the_examples(tmp_path):
     ("tags", "quantity", "options"),
     [
         (("LTP:", "LTD:"), "conductance", {}),
+        (("SET 1:", "RESET 1:"), "conductance", {}),
+        (("Gset1", "Greset1"), "conductance", {}),
         (("cycle 1 up", "cycle 1 down"), "conductance", {}),
         (("R_LTD (kOhm)", "R_LTP (kOhm)"), "resistance", {}),
         (("Rreset", "Rset"), "resistance", {}),
@@ -275,6 +277,27 @@ def test_rows_with_decimal_commas(tmp_path):
     rows = [["Zelle", "branch", *heads], ["a", "LTP", *UP], ["a", "LTD", *DOWN]]
     data = read(tmp_path, text_of(*rows, delimiter=";").replace(".", ","))
     assert_trace(one(data, "LTD", device="a"), DOWN, 1, 1e-6)
+
+
+@pytest.mark.parametrize(("delimiter", "end"), [(", ", "]"), (" ", "];")])
+def test_lists_as_programs_print_them(tmp_path, delimiter, end):
+    lines = [
+        f"{name} = [{delimiter.join(map(str, values))}{end}\n"
+        for name, values in (("LTP", UP), ("LTD", DOWN))
+    ]
+    data = read(tmp_path, "".join(lines))
+    assert_trace(one(data, "LTP"), UP)
+    assert_trace(one(data, "LTD"), DOWN)
+
+
+def test_columns_beside_the_traces_name_devices_or_are_left_out_with_a_word(tmp_path):
+    heads = [f"G{k} (uS)" for k in range(1, 13)]
+    rows = [["wafer", "state", *heads, "foo"]]
+    rows += [[w, b, *x, 1.5 + w] for w in (1, 2) for b, x in (("pot", UP), ("dep", DOWN))]
+    data = read(tmp_path, text_of(*rows))
+    assert data.devices == ("1", "2")
+    assert_trace(one(data, "LTD", device="2"), DOWN, 1, 1e-6)
+    assert any("'wafer' is taken as the device; not used: 'foo'" in w for w in data.warnings)
 
 
 def test_columns_are_renamed_and_left_out_before_rows_are_turned(tmp_path):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS, read
-from device_models.pulses.headings import BRANCH_WORDS, Heading
+from device_models.pulses.headings import BRANCH_WORDS
 from device_models.pulses.row_traces import (
     Trace,
     is_smooth,
@@ -80,7 +80,7 @@ def turn_rows(
         return table, columns
     if len(traces) == 0:
         raise source.error(table.lines[0], "layout='rows' finds no readings in the rows")
-    base = replace(table, notes=(*table.notes, _note(traces, labels, names)))
+    base = replace(table, notes=(*table.notes, _note(table, names, series, labels, traces)))
     left = {k: v for k, v in columns.items() if k not in (*table.headings, *_positions(table))}
     return long_table(base, with_cycles(traces), series.heading, series.pulses), left
 
@@ -173,19 +173,28 @@ def _label_columns(table: Table, names: Sequence[str], series: Series) -> dict[i
         if c in series.columns or not any(cells):
             continue
         heading = read(names[c]) if names[c] else None
-        if {cell.lower() for cell in cells} <= set(BRANCH_WORDS) and not _is_known(heading):
+        role = heading.role if heading is not None else "unknown"
+        if role in ("unknown", "value", "branch") and _names_branches(cells):
             found[c] = "branch"
-        elif _is_known(heading) and heading is not None and heading.role != "ignored":
+        elif role not in ("unknown", "ignored"):
             found[c] = names[c]
-        elif heading is None or heading.role == "unknown":
-            number = Source(table.path, table.decimal).is_number
-            if not all(number(cell) for cell in cells) and "device" not in found.values():
-                found[c] = "device"
+        elif "device" not in found.values() and role == "unknown" and _names_devices(table, cells):
+            found[c] = "device"
     return found
 
 
-def _is_known(heading: Heading | None) -> bool:
-    return heading is not None and heading.role != "unknown"
+def _names_branches(cells: Sequence[str]) -> bool:
+    """Words of branches only; ones alone may be anything."""
+    words = {cell.lower() for cell in cells}
+    return words <= set(BRANCH_WORDS) and (len(words) > 1 or any(map(str.isalpha, words)))
+
+
+def _names_devices(table: Table, cells: Sequence[str]) -> bool:
+    """Words, or whole numbers that come up again, as those of a device do for each branch."""
+    number = Source(table.path, table.decimal).is_number
+    if not all(number(cell) for cell in cells):
+        return True
+    return all(cell.isdigit() for cell in cells) and 1 < len(set(cells)) < len(cells)
 
 
 def _traces(
@@ -217,9 +226,7 @@ def _are_rows(
 ) -> bool:
     """The rows are the traces and not the columns; PulseDataError where it can be both."""
     roles = {heading.role for name in labels.values() if (heading := read(name)) is not None}
-    if roles & {"pulse", "value"} or (len(series.columns) + len(labels) < _n_used(table, names)):
-        return False
-    if not traces:
+    if roles & {"pulse", "value"} or not traces:
         return False
     has_branch = all(trace.branch for trace in traces)
     keys = [tuple(sorted(trace.labels.items())) for trace in traces]
@@ -255,13 +262,6 @@ def _show_traces(series: Series, traces: Sequence[Trace], has_branch: bool, sour
     return smooth and all(is_smooth(trace, source) for trace in traces)
 
 
-def _n_used(table: Table, names: Sequence[str]) -> int:
-    """Columns that hold anything but remarks."""
-    ignored = [(heading := read(n)) is not None and heading.role == "ignored" for n in names]
-    pairs = zip(table.columns, ignored, strict=True)
-    return sum(any(cells) and not is_ignored for cells, is_ignored in pairs)
-
-
 def _are_bare_rows(table: Table, series: Series, traces: Sequence[Trace], source: Source) -> bool:
     """Rows of numbers without any head that rise and fall by turns, more columns than rows."""
     is_index = any(counts(table.columns[c]) for c in series.columns[:1]) and len(traces) > 2
@@ -271,7 +271,13 @@ def _are_bare_rows(table: Table, series: Series, traces: Sequence[Trace], source
     return min(width_of(trace.cells) for trace in traces) > FEWEST and respond(traces, source)
 
 
-def _note(traces: Sequence[Trace], labels: Mapping[int, str], names: Sequence[str]) -> str:
+def _note(
+    table: Table,
+    names: Sequence[str],
+    series: Series,
+    labels: Mapping[int, str],
+    traces: Sequence[Trace],
+) -> str:
     count = "1 row" if len(traces) == 1 else f"{len(traces)} rows"
     text = f"each row is read as one trace: {count}, first in line {traces[0].line}"
     longest = max(len(trace.cells) for trace in traces)
@@ -279,7 +285,8 @@ def _note(traces: Sequence[Trace], labels: Mapping[int, str], names: Sequence[st
     if short:
         listed = ", ".join(short[:5]) + (f" and {len(short) - 5} more" if len(short) > 5 else "")
         text += f"; rows with fewer readings than {longest}: {listed}"
-    devices = [
-        show(names[c]) for c, name in labels.items() if name == "device" and names[c] != name
-    ]
-    return f"{text}; {devices[0]} is taken as the device" if devices else text
+    for c, name in labels.items():
+        text += f"; {show(names[c])} is taken as the device" if name == "device" != names[c] else ""
+    used = {*series.columns, *labels}
+    unused = [show(n) for c, n in enumerate(names) if c not in used and any(table.columns[c])]
+    return f"{text}; not used: {', '.join(unused[:5])}" if unused else text

@@ -14,6 +14,7 @@ from device_models.pulses.units import find_unit
 Row = Sequence[str]
 
 MAX_TAG = 6
+LIST = re.compile(r"\w+\s*[:=]\s*\[")
 ENOUGH = 8
 """Numbers without a name that may rise by any steps and still be pulse numbers."""
 
@@ -52,6 +53,9 @@ def take_apart(row: Row, line: int, source: Source) -> Line | None:
     cells = list(row[: width_of(row)])
     if NUMBER[source.decimal].fullmatch(cells[0]):
         return None
+    if LIST.match(" ".join(cells[:3])):
+        # A list as a program prints it: "LTP = [1.0, 2.0]".
+        cells = [cell.replace("[", "").strip("]; ") for cell in cells]
     if split := re.fullmatch(r"([^:=]*[A-Za-z][^:=]*[:=])\s*(\S+)", cells[0]):
         cells[:1] = [split[1], split[2]] if source.is_number(split[2]) else [cells[0]]
     words = [i for i, c in enumerate(cells) if not is_missing(c) and not source.is_number(c)]
@@ -74,6 +78,8 @@ def _is_word(cells: Sequence[str], i: int, source: Source) -> bool:
     """The cell may stand in a tag: a word, a whole number, or a number with its unit next to it."""
     if source.is_number(cells[i]):
         return cells[i].isdigit() or find_unit(cells[i + 1]) is not None
+    if re.fullmatch(r"\d{1,4}[:=]", cells[i]):
+        return i > 0
     return re.match(r"[+-]?[.,]?\d", cells[i]) is None
 
 

@@ -188,6 +188,8 @@ def _score(sample: Sequence[str], delimiter: str, decimal: str) -> int:
 def _is_clean(line: str, delimiter: str, decimal: str) -> bool:
     """Every field is a number, no reading, or a word, and at least one is a number."""
     numbers = 0
+    if "= [" in line or "=[" in line:
+        line = line.replace("[", "").rstrip("]; ")
     for cell in _fields(line, delimiter)[:64]:
         if is_number(cell, decimal):
             numbers += 1
