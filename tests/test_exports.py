@@ -201,6 +201,17 @@ def test_settings_come_back_in_si_units(volts, width, unit, form):
     assert found.width_of("LTP") is None
 
 
+def test_settings_of_a_branch_leave_its_warnings_as_they_are(tmp_path):
+    """LTP and LTD of one cycle are compared although their pulses differ."""
+    rows = text_of(["pulse", "LTP (uS)", "LTD (uS)"], *zip(range(8), UP, DOWN, strict=False))
+    said = [
+        read(tmp_path, head + rows).warnings
+        for head in ("made by: n.n.\n\n", "tset: 1 us, treset: 3 us\nset voltage: 2 V\n")
+    ]
+    assert any("LTD" in warning for warning in said[0])
+    assert said[0] == said[1]
+
+
 def test_settings_do_not_replace_what_the_table_says(tmp_path):
     head = "pulse amplitude: 3 V\npulse width: 1 ms\nread voltage: 0.5 V\n"
     rows = [["pulse", "amplitude (V)", "I (uA)"], *[[i, 2.0, x] for i, x in enumerate(UP)]]

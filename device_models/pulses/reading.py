@@ -55,12 +55,12 @@ def read_table(table: Table, options: Options) -> Part:
     rises = -1 if measured.quantity == "resistance" else 1
     segments, notes = find_segments(table, roles, measured.values, rises, options.given)
     _check_options(table, segments, options.given)
-    segments = [_with_settings(segment, table.settings) for segment in segments]
+    # Before the settings: an LTP and an LTD of other pulses still belong to one cycle.
     suspicious = check_segments(segments, measured.quantity, measured.unit)
     return Part(
         measured.quantity,
         measured.unit,
-        tuple(segments),
+        tuple(_with_settings(segment, table.settings) for segment in segments),
         (*table.notes, *measured.warnings, *roles.warnings, *notes, *suspicious),
     )
 
