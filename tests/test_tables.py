@@ -188,7 +188,7 @@ def test_all_sheets_name_those_without_a_response(tmp_path):
     assert data.conditions == ("Run", "Trace")
     assert one(data, "LTD", condition="Trace").values[-1] == pytest.approx(3e-6)
     assert one(data, "LTD", condition="Trace").lines[-1] == 24
-    assert "sheet 'Notes' left out: it holds no numbers" in data.warnings
+    assert "sheet 'Notes' left out: it holds no readings" in data.warnings
     assert any(w.startswith("sheet 'Sweep' left out: line 1: no column of") for w in data.warnings)
 
 
@@ -201,6 +201,18 @@ def test_sheets_called_by_branch_device_or_cycle_are_that(tmp_path):
     assert read(tmp_path, content).devices == ("1", "2", "3")
     content = workbook(**{f"Run {c}": wide_sheet(c) for c in (4, 5)})
     assert read(tmp_path, content).cycles == (4, 5)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("sheet", [None, "Data", "all"])
+def test_a_sheet_of_parameters_gives_settings_and_is_no_table(tmp_path, first, sheet):
+    parameters = [["Read voltage (V)", 0.5], ["Pulse width", 2, "ms"], ["Operator", "n.n."]]
+    rows = [["pulse", "I (uA)"], *numbered(TRACE)]
+    sheets = {"Parameters": parameters, "Data": rows} if first else {"Data": rows, "P": parameters}
+    data = read(tmp_path, workbook(**sheets), sheet=sheet)
+    assert_trace(one(data, "LTP"), UP, scale=2e-6)
+    assert one(data, "LTD").width_s == 0.002
+    assert data.conditions == ()
 
 
 def test_sheets_of_two_quantities_are_asked_for(tmp_path):

@@ -26,7 +26,7 @@ def join_tables(raw: RawRows, source: Source, aside: list[Row], notes: list[str]
     if len(heads) < 2:
         return raw
     size = _head_size(raw, heads[0], source)
-    titles = [_title(raw, head, heads[k - 1] if k else -1, source) for k, head in enumerate(heads)]
+    titles = [_title(raw, head, heads[k - 1] if k else -1) for k, head in enumerate(heads)]
     kept = list(range(heads[0] + size))
     labels: list[tuple[str, ...]] = [()] * len(kept)
     numbered = any(_role(cell) in ("pulse", "branch") for cell in raw.cells[heads[0]])
@@ -91,7 +91,7 @@ def _check_copies(raw: RawRows, heads: Sequence[int], size: int, source: Source)
                 )
 
 
-def _title(raw: RawRows, head: int, above: int, source: Source) -> dict[str, str]:
+def _title(raw: RawRows, head: int, above: int) -> dict[str, str]:
     """Labels that the lines directly above a head give: name of the column and its cell."""
     found: dict[str, str] = {}
     for i in range(head - 1, max(above, head - 4), -1):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from device_models.pulses.headings import BRANCH_WORDS, NUMBER
 from device_models.pulses.units import convert, find_unit, normalise
@@ -74,6 +74,11 @@ class Settings:
     ltp_width_s: float | None = None
     ltd_width_s: float | None = None
     temperature_K: float | None = None
+
+    def completed(self, other: Settings) -> Settings:
+        """These settings, and those of `other` where these say nothing."""
+        own = {name: value for name, value in vars(self).items() if value is not None}
+        return replace(other, **own)
 
     def amplitude_of(self, branch: str) -> float | None:
         """Pulse amplitude of "LTP" or "LTD" [V]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 import zipfile
@@ -10,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from device_models.pulses.assembly import make_table
+from device_models.pulses.settings import read_settings
 from device_models.pulses.tables import (
     MAX_BYTES,
     MAX_CELLS,
@@ -22,6 +24,9 @@ from device_models.pulses.tables import (
 from device_models.pulses.types import PulseDataError, show
 
 MAX_PARTS = 2000
+MOST_VALUES = 3
+"""Cells beside the name of a setting: its value, or one for each branch, and a unit."""
+
 MAX_TAGS = 4_000_000
 MAX_ROWS = 1_048_576
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -84,12 +89,14 @@ def _check_part(path: str, name: str, content: bytes) -> None:
 
 
 class Book:
-    """An open workbook: its sheets with cells by name."""
+    """An open workbook: its sheets with cells by name, and those read that only state settings."""
 
     def __init__(self, path: str, book: Any, layout: str | None):
         self.path = path
         self.layout = layout
         self.sheets = {str(sheet.title): sheet for sheet in book.worksheets}
+        self.stated: dict[str, list[list[str]]] = {}
+        self.seen: set[str] = set()
 
     @property
     def names(self) -> list[str]:
@@ -97,27 +104,49 @@ class Book:
         return list(self.sheets)
 
     def read(self, name: str, optional: bool = False) -> Table | None:
-        """Table of a sheet; None where it is empty or, if `optional`, holds no number."""
+        """Table of a sheet; None where it is empty or, if `optional`, no table of numbers."""
         # The size a sheet declares can be a lie; openpyxl then yields the rows that are there.
         self.sheets[name].reset_dimensions()
         rows, lines = _rows(self.path, name, self.sheets[name].iter_rows(values_only=True))
         has_numbers = any(is_number(cell) for row in rows for cell in row if cell)
-        if not rows or (optional and not has_numbers):
+        self.seen.add(name)
+        if _are_settings(rows):
+            self.stated[name] = rows
+        if not rows or (optional and (name in self.stated or not has_numbers)):
             return None
         raw = RawRows(rows, lines)
         return make_table(Source(self.path, sheet=name), raw, layout=self.layout)
 
 
+def _are_settings(rows: Sequence[Sequence[str]]) -> bool:
+    """Every row is a name of its own with a value or two, as a sheet of parameters has them."""
+    names = [row[0] for row in rows]
+    short = all(len(row) <= MOST_VALUES + 1 for row in rows)
+    return short and all(names) and len(set(names)) == len(names) and not any(map(is_number, names))
+
+
 def _read_book(book: Book, sheet: str | int | None) -> list[Table]:
     if sheet is None:
-        return _read_alike(book)
+        return _with_settings(book, _read_alike(book))
     if sheet == "all" and "all" not in book.names:
-        return _read_all(book)
+        return _with_settings(book, _read_all(book))
     name = _named(book, sheet)
     table = book.read(name)
     if table is None:
         raise PulseDataError(f"{book.path}: sheet {show(name)}, line 1: the sheet is empty")
-    return [table]
+    return _with_settings(book, [table])
+
+
+def _with_settings(book: Book, tables: list[Table]) -> list[Table]:
+    """The tables with what sheets of parameters state, where they do not state it themselves."""
+    names = {str(table.sheet) for table in tables}
+    for name in book.names:
+        if name not in book.seen:
+            with contextlib.suppress(PulseDataError):
+                book.read(name, optional=True)
+    rows = [row for name, sheet in book.stated.items() if name not in names for row in sheet]
+    stated = read_settings(rows)
+    return [replace(table, settings=table.settings.completed(stated)) for table in tables]
 
 
 def _read_alike(book: Book) -> list[Table]:
@@ -181,7 +210,7 @@ def _read_all(book: Book) -> list[Table]:
             notes.append(f"sheet {show(name)} left out: {reason}")
             continue
         if table is None:
-            notes.append(f"sheet {show(name)} left out: it holds no numbers")
+            notes.append(f"sheet {show(name)} left out: it holds no readings")
         else:
             tables.append(table)
     if not tables:
