@@ -105,8 +105,7 @@ def respond(traces: Iterable[Trace], source: Source) -> bool:
     signs: dict[str, set[int]] = {}
     turns: list[int] = []
     for trace in traces:
-        values = numbers(trace.cells, source)
-        sign = _sign(values[~np.isnan(values)])
+        sign = _sign(trace.cells, source)
         if sign == 0:
             return False
         signs.setdefault(trace.branch, set()).add(sign)
@@ -117,8 +116,15 @@ def respond(traces: Iterable[Trace], source: Source) -> bool:
     return all(len(sign) == 1 for sign in signs.values()) and len(set(turns)) == len(signs)
 
 
-def _sign(values: FloatArray) -> int:
+def goes_somewhere(cells: Sequence[str], source: Source) -> bool:
+    """The trace rises or falls, and that for certain."""
+    return _sign(cells, source) != 0
+
+
+def _sign(cells: Sequence[str], source: Source) -> int:
     """+1 for a trace that rises, -1 for one that falls, 0 where neither is certain."""
+    values = numbers(cells, source)
+    values = values[~np.isnan(values)]
     if values.size < FEWEST or np.abs(values).max() > LARGEST or np.ptp(values) == 0:
         return 0
     change, steps = values[-1] - values[0], float(np.abs(np.diff(values)).sum())

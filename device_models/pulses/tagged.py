@@ -16,6 +16,7 @@ from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.row_traces import (
     Trace,
     check_labels,
+    goes_somewhere,
     long_table,
     respond,
     starts_with_count,
@@ -23,19 +24,14 @@ from device_models.pulses.row_traces import (
     with_cycles,
     with_titles,
 )
-from device_models.pulses.tables import (
-    NUMBER,
-    RawRows,
-    Source,
-    Table,
-    counts,
-    rises,
-    width_of,
-)
+from device_models.pulses.tables import NUMBER, RawRows, Source, Table, counts, rises, width_of
 from device_models.pulses.tag_lines import FEWEST, Line, heading_of, take_apart
 from device_models.pulses.types import PulseDataError, show
 
 Row = Sequence[str]
+
+MANY = 40
+"""Lines from which on a few are looked at first."""
 
 WORDS = {"resistance": "R", "conductance": "G", "current": "I"}
 UNITS = {"field_G": "field (G)", "amplitude_V": "amplitude (V)", "width_s": "width (s)"}
@@ -80,6 +76,8 @@ def find_tagged(
     """
     if layout not in (None, "rows") or not _may_hold_traces(raw, source):
         return None
+    if layout is None and len(raw.cells) > MANY and not _seem_traces(raw, source):
+        return None
     found = [take_apart(row, line, source) for row, line in _rows(raw)]
     lines = Lines(_data_lines(found), source)
     if not lines.all or _has_head(raw, lines.all[0], source):
@@ -114,6 +112,19 @@ def _may_hold_traces(raw: RawRows, source: Source) -> bool:
     number = NUMBER[source.decimal]
     long = [len(row) > FEWEST and not number.fullmatch(row[0]) for row in sample]
     return 4 * sum(long) >= len(sample)
+
+
+def _seem_traces(raw: RawRows, source: Source) -> bool:
+    """What a few lines of many show, so that a long table need not be taken apart for nothing."""
+    top = raw.take(range(MANY))
+    middle = len(raw.cells) // 2
+    some = raw.take(range(middle, middle + 10))
+    heads = [take_apart(row, line, source) for row, line in _rows(top)]
+    if any(line is not None and line.role == "pulse" for line in heads):
+        return True
+    lines = [take_apart(row, line, source) for row, line in _rows(some)]
+    values = [line for line in lines if line is not None and line.role == "value"]
+    return all(goes_somewhere(line.cells, source) for line in values)
 
 
 def _rows(raw: RawRows) -> Iterator[tuple[Row, int]]:
