@@ -308,6 +308,7 @@ def test_columns_are_renamed_and_left_out_before_rows_are_turned(tmp_path):
     )
     assert data.devices == ("a",)
     assert_trace(one(data, "LTD"), DOWN, 1, 1e-6)
+    assert any(warning.endswith("not used: 'foo'") for warning in data.warnings)
     said = refusal(tmp_path, text_of(*[row[:-1] for row in rows]), columns={"y": None})
     assert "no column is called 'y'" in said
 

@@ -288,5 +288,6 @@ def _note(
     for c, name in labels.items():
         text += f"; {show(names[c])} is taken as the device" if name == "device" != names[c] else ""
     used = {*series.columns, *labels}
-    unused = [show(n) for c, n in enumerate(names) if c not in used and any(table.columns[c])]
+    pairs = enumerate(zip(table.headings, table.columns, strict=True))
+    unused = [show(name) for c, (name, cells) in pairs if c not in used and any(cells)]
     return f"{text}; not used: {', '.join(unused[:5])}" if unused else text

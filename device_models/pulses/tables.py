@@ -109,7 +109,7 @@ class Table:
     def column_name(self, column: int) -> str:
         """Number (letter in spreadsheets) and heading of a column that counts from 0."""
         if self.turned:
-            return f"rows ({self.headings[column][:40]})"
+            return f"{self.headings[column][:40]} of the rows"
         return column_name(column, self.headings, self.sheet is not None)
 
 
