@@ -316,3 +316,44 @@ def test_a_broken_cell_never_changes_which_readings_are_read(tmp_path, cut, word
         assert data.n_readings >= whole.n_readings or any(
             "dropped" in warning or "left out" in warning for warning in data.warnings
         ), form
+
+
+WORDS = [
+    *("LTP", "LTD", "pulse", "G (uS)", "R_1 (kOhm)", "R_2 (kOhm)", "cycle", "cycle 2", "device"),
+    *(
+        "Gset",
+        "Greset",
+        "[Data]",
+        "END",
+        "DataName",
+        "DataValue",
+        "Vread",
+        "tset:",
+        "mean",
+        "units",
+    ),
+    *("Long Name", "branch", "set", "Device: A7", "A7", "1.2 V", "--", "", "#", "=", "[1", "2]"),
+    *("0", "1", "2", "3", "1.5", "2e-6", "-1", "NaN", "9.9E37", "1e999", "1_0", "1,5", "x"),
+]
+
+
+@settings(quick, max_examples=150)
+@given(
+    rows=st.lists(st.lists(st.sampled_from(WORDS), max_size=7), max_size=9),
+    delimiter=st.sampled_from([",", ";", "\t", " "]),
+    layout=st.sampled_from([None, "rows"]),
+)
+def test_any_words_in_any_order_give_data_or_one_line(tmp_path, rows, delimiter, layout):
+    try:
+        data = read(tmp_path, text_of(*rows, delimiter=delimiter), layout=layout)
+    except PulseDataError as error:
+        said = str(error)
+    else:
+        said = str(tmp_path) if all(np.isfinite(s.values).all() for s in data.segments) else ""
+    assert said.startswith(str(tmp_path))
+    assert said.isprintable()
+
+
+def test_a_row_of_branches_and_numbers_above_the_names_is_no_label(tmp_path):
+    text = f"branch,1,2\npulse,LTP (uS),LTD (uS)\n{text_of(*zip(range(12), UP, DOWN, strict=True))}"
+    assert_trace(one(read(tmp_path, text), "LTD"), DOWN, scale=1e-6)

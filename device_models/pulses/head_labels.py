@@ -99,13 +99,15 @@ def label_values(row: Row, width: int, source: Source) -> list[str]:
     """Labels of a row such as "cycle, 1, 2, 3" or "amplitude (V), 1.2, 0.9" above names."""
     heading = read(row[0]) if row and row[0] else None
     cells = [cell for cell in row[1:] if cell]
-    if heading is None or heading.role not in LABELS or len(cells) < 2 or width_of(row) > width:
+    if heading is None or len(cells) < 2 or width_of(row) > width:
         return []
     if not all(NUMBER[source.decimal].fullmatch(cell) for cell in cells):
         return []
     if heading.role in ("cycle", "device"):
         return ["", *(f"{heading.role} {cell}" if cell else "" for cell in row[1:])]
-    unit = {"field": "G", "amplitude": "V", "width": "s"}[heading.role]
+    unit = {"field": "G", "amplitude": "V", "width": "s"}.get(heading.role)
+    if unit is None:
+        return []
     symbol = heading.unit.symbol if heading.unit else unit
     return ["", *(f"{cell} {symbol}" if cell else "" for cell in row[1:])]
 
