@@ -687,13 +687,20 @@ def test_spreadsheet_reads_like_the_text(tmp_path):
 
 
 def test_first_sheet_with_numbers_is_read_and_others_named(tmp_path):
+    trace = np.concatenate([LTP, LTD[1:]])
+    content = workbook(
+        ("Notes", [["sample", "A"]]), ("Run", long_rows()), ("Fit", columns(("G (S)", trace)))
+    )
+    data = read(tmp_path, content, "data.xlsx")
+    assert_branches(data)
+    assert "sheet 'Run' read, not 'Notes', 'Fit'; sheet='Fit' reads another" in suspicious(data)
+
+
+def test_sheets_by_name_and_number(tmp_path):
     content = workbook(
         ("Notes", [["sample", "A"]]), ("Run", long_rows()), ("Run 2", long_rows(ltp=2 * LTP))
     )
     path = write(tmp_path, content, "data.xlsx")
-    data = read_pulses(path)
-    assert_branches(data)
-    assert "sheet 'Run' read, not 'Notes', 'Run 2'" in suspicious(data)
     assert_branches(read_pulses(path, sheet="Run 2"), 2 * LTP)
     assert_branches(read_pulses(path, sheet=3), 2 * LTP)
     with pytest.raises(PulseDataError, match="no sheet 'X'; sheets are 'Notes', 'Run', 'Run 2'"):

@@ -14,11 +14,9 @@ from numbers import Real
 from pathlib import Path
 
 from device_models.files import FileError, read_limited
-from device_models.pulses.checks import check_segments
-from device_models.pulses.layouts import find_segments
-from device_models.pulses.quantity import measure, unit_option
-from device_models.pulses.roles import LAYOUTS, assign_roles
-from device_models.pulses.sheets import read_sheet_table
+from device_models.pulses.reading import Options, read_sheets, read_table
+from device_models.pulses.roles import LAYOUTS
+from device_models.pulses.sheets import read_sheet_tables
 from device_models.pulses.tables import MAX_BYTES, Table
 from device_models.pulses.text import DELIMITERS, read_text_table
 from device_models.pulses.types import Labels, PulseData, PulseDataError, Segment, show
@@ -48,32 +46,23 @@ def read_pulses(
     delimiter: str | None = None,
     decimal: str | None = None,
     encoding: str | None = None,
+    where: Mapping[str | int, str] | None = None,
 ) -> PulseData:
     """Pulse measurement from a CSV, text or .xlsx file; resistances in ohm, conductances in S.
 
-    Options say what the file does not: `layout` "long", "wide" or "trace"; `quantity`
-    "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such as "kOhm";
-    `columns` other headings for columns, by heading or number from 1, None to leave one out;
-    `wide_of` "cycle" or "device", what unlabelled columns are; `branch`, `device`, `cycle`,
-    `field_G`, `amplitude_V`, `width_s` for the whole file. Raises PulseDataError, one line, also
-    for numbers that are not finite, a width that is not above 0 and a read voltage of 0.
+    Options say what the file does not: `layout` "long", "wide", "trace" or "rows" (each row is a
+    trace); `quantity` "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such
+    as "kOhm"; `columns` other headings for columns, by heading or number from 1, None to leave one
+    out; `wide_of` "cycle" or "device", what unlabelled columns are; `sheet` of a workbook by name
+    or number from 1, or "all"; `where` the rows that count, by column; `branch`, `device`,
+    `cycle`, `field_G`, `amplitude_V`, `width_s` for the whole file; `delimiter` "tab", "comma",
+    "semicolon", "blank" or the character. Raises PulseDataError, one line, also for numbers that
+    are not finite, a width that is not above 0 and a read voltage of 0.
     """
-    _check_choice("layout", layout, LAYOUTS)
-    _check_choice("wide_of", wide_of, ("cycle", "device"))
-    _check_choice("branch", branch, ("LTP", "LTD"))
-    _check_choice("delimiter", delimiter, tuple(DELIMITERS))
-    _check_choice("decimal", decimal, (".", ","))
-    _check_number("field_G", field_G)
-    _check_number("amplitude_V", amplitude_V)
-    _check_number("width_s", width_s, "above 0", lambda width: width > 0)
-    _check_number("read_voltage_V", read_voltage_V, "other than 0", lambda voltage: voltage != 0)
-    _check_number("cycle", cycle, "without decimals", lambda number: number == int(number))
+    _check_choices(layout, wide_of, branch, delimiter, decimal)
+    _check_numbers(field_G, amplitude_V, width_s, read_voltage_V, cycle)
     data = _read_bytes(Path(path))
-    table = _read_table(str(path), data, sheet, delimiter, decimal, encoding)
-    chosen = unit_option(table, quantity, unit)
-    expected = quantity or (chosen.measures if chosen else None)
-    roles = assign_roles(table, layout, expected, columns, wide_of)
-    measured = measure(table, roles, quantity, unit, read_voltage_V)
+    tables = _read_tables(str(path), data, sheet, delimiter, decimal, encoding, layout)
     given = Labels(
         branch=branch,
         device=None if device is None else str(device),
@@ -82,17 +71,46 @@ def read_pulses(
         amplitude_V=amplitude_V,
         width_s=width_s,
     )
-    rises = -1 if measured.quantity == "resistance" else 1
-    segments, notes = find_segments(table, roles, measured.values, rises, given)
-    suspicious = check_segments(segments, measured.quantity, measured.unit)
+    options = Options(layout, quantity, unit, read_voltage_V, columns, wide_of, where, given)
+    part = read_table(tables[0], options) if len(tables) == 1 else read_sheets(tables, options)
     return PulseData(
-        quantity=measured.quantity,
-        unit=measured.unit,
-        segments=tuple(segments),
+        quantity=part.quantity,
+        unit=part.unit,
+        segments=part.segments,
         source=str(path),
         sha256=hashlib.sha256(data).hexdigest(),
-        warnings=(*table.notes, *measured.warnings, *roles.warnings, *notes, *suspicious),
+        warnings=part.warnings,
+        columns=part.columns,
+        read_noise=part.read_noise,
     )
+
+
+def _check_choices(
+    layout: str | None,
+    wide_of: str | None,
+    branch: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+) -> None:
+    _check_choice("layout", layout, LAYOUTS)
+    _check_choice("wide_of", wide_of, ("cycle", "device"))
+    _check_choice("branch", branch, ("LTP", "LTD"))
+    _check_choice("delimiter", delimiter, tuple(DELIMITERS))
+    _check_choice("decimal", decimal, (".", ","))
+
+
+def _check_numbers(
+    field_G: float | None,
+    amplitude_V: float | None,
+    width_s: float | None,
+    read_voltage_V: float | None,
+    cycle: int | None,
+) -> None:
+    _check_number("field_G", field_G)
+    _check_number("amplitude_V", amplitude_V)
+    _check_number("width_s", width_s, "above 0", lambda width: width > 0)
+    _check_number("read_voltage_V", read_voltage_V, "other than 0", lambda voltage: voltage != 0)
+    _check_number("cycle", cycle, "without decimals", lambda number: number == int(number))
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -130,19 +148,20 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _read_table(
+def _read_tables(
     path: str,
     data: bytes,
     sheet: str | int | None,
     delimiter: str | None,
     decimal: str | None,
     encoding: str | None,
-) -> Table:
-    """Table of a text file or a workbook; the content decides, not the name."""
+    layout: str | None,
+) -> list[Table]:
+    """Tables of a text file or a workbook; the content decides, not the name."""
     if data.startswith(ZIP):
-        return read_sheet_table(path, data, sheet)
+        return read_sheet_tables(path, data, sheet, layout)
     if data.startswith(OLD_EXCEL):
         raise PulseDataError(f"{path}: an old Excel file (.xls); save it as .xlsx or CSV")
     if sheet is not None:
         raise PulseDataError(f"{path}: option sheet: the file is not an .xlsx workbook")
-    return read_text_table(path, data, delimiter, decimal, encoding)
+    return [read_text_table(path, data, delimiter, decimal, encoding, layout)]

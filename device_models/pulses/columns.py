@@ -133,7 +133,7 @@ def _split_cell(table: Table, row: int, column: int, cell: str) -> tuple[float, 
     if cell.lower() in INFINITE:
         raise _complain(table, row, column, "is infinite; expected a finite number")
     match = NUMBER[table.decimal].match(cell)
-    if match is None or THOUSANDS.fullmatch(cell):
+    if match is None or (match.end() < len(cell) and THOUSANDS.fullmatch(cell)):
         hint = ""
         if THOUSANDS.fullmatch(cell):
             hint = "; numbers with thousands separators are not guessed, write them without"

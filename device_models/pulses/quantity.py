@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from device_models.pulses.columns import Readings, read_complete, read_numbers
-from device_models.pulses.headings import NUMBER, QUANTITIES, Heading
+from device_models.pulses.headings import QUANTITIES, Heading
 from device_models.pulses.roles import Roles
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, PulseDataError, show
 from device_models.pulses.units import EXPECTED, Unit, find_unit
-
-READ_VOLTAGE = re.compile(
-    rf"(?:v[ _]?read|read[ _-]?(?:voltage|bias))\s*[(\[]?\s*(?P<unit>m?V)?\s*[)\]]?[\s:=,;]*"
-    rf"(?P<number>{NUMBER})\s*(?P<after>m?V)?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +160,17 @@ def _read_voltage(
             raise table.error(
                 int(np.argmax(zero)), where, "a read voltage of 0 gives no conductance"
             )
-    given = _voltage_above(table) if given is None and option is None else given
+    stated = table.settings.read_voltage_V
+    if (
+        given is not None
+        and stated is not None
+        and not np.any(np.isclose(np.abs(given), abs(stated)))
+    ):
+        raise PulseDataError(
+            f"{table.place(table.header_line or table.lines[0], column)}: the read voltage "
+            f"{np.ravel(given)[0]:g} V contradicts the lines above, which state {stated:g} V"
+        )
+    given = stated if given is None else given
     if given is not None and option is not None and not np.allclose(given, option):
         raise PulseDataError(f"{table.path}: option read_voltage_V={option:g} contradicts the file")
     voltage = option if given is None else given
@@ -177,15 +180,6 @@ def _read_voltage(
             f"voltage: give read_voltage_V (not 0), or a column 'V_read (V)'"
         )
     return voltage
-
-
-def _voltage_above(table: Table) -> float | None:
-    for text in table.remarks:
-        match = READ_VOLTAGE.search(" ".join(text[:500].split()))
-        if match is not None and match["number"] is not None:
-            unit = find_unit(match["after"] or match["unit"] or "V")
-            return float(match["number"]) * (unit.factor if unit else 1.0)
-    return None
 
 
 def _check_positive(

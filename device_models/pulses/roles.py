@@ -19,7 +19,7 @@ from device_models.pulses.segments import direction, find_switches
 from device_models.pulses.tables import Table, is_number
 from device_models.pulses.types import PulseDataError, show
 
-LAYOUTS = ("long", "wide", "trace")
+LAYOUTS = ("long", "wide", "trace", "rows")
 CONDITIONS = ("branch", "device", "cycle", "field", "amplitude", "width", "read_voltage")
 # A direction is certain where the change is this many times its standard error.
 CERTAIN = 6.0

@@ -1,14 +1,13 @@
-"""From the rows of a file to a table: where the header is, where the readings start, how wide."""
+"""A table as text, and what single cells of one are; places in it as errors name them."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
-from device_models.pulses.headings import is_known
+from device_models.pulses.settings import Settings
 from device_models.pulses.types import PulseDataError, show
 from device_models.pulses.units import find_unit
 
@@ -26,8 +25,49 @@ MISSING = {
     *("#value!", "#num!", "#ref!", "ovld", "ovrld", "overflow", "overload", "ovf", "ol", "o.l"),
     *("underflow", "over", "invalid", "missing"),
 }
+FEWEST_NUMBERS = 4
 INFINITE = {sign + word for sign in ("", "+", "-") for word in ("inf", "infinity")}
-HEADER_REACH = 60
+
+
+NO_SETTINGS = Settings()
+
+
+@dataclass(frozen=True, eq=False)
+class RawRows:
+    """Rows of stripped cells, none of them blank, and the line each starts in."""
+
+    cells: Sequence[Sequence[str]]
+    lines: Sequence[int]
+
+    def take(self, rows: Iterable[int]) -> RawRows:
+        """Only the rows of these numbers, from 0."""
+        rows = list(rows)
+        return RawRows([self.cells[i] for i in rows], [self.lines[i] for i in rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What all complaints about a table need: its file, the sheet, the decimal sign."""
+
+    path: str
+    decimal: str = "."
+    sheet: str | None = None
+
+    def error(self, line: int, message: str) -> PulseDataError:
+        """Error at a line of the file."""
+        return PulseDataError(f"{place(self.path, line, sheet=self.sheet)}: {message}")
+
+    def is_number(self, cell: str) -> bool:
+        """The cell is a number in the decimals of this file, possibly with a unit."""
+        return is_number(cell, self.decimal)
+
+    def is_condition(self, cell: str) -> bool:
+        """The cell is a condition such as "150 G" or "-1.3 V", as columns are headed by."""
+        match = NUMBER[self.decimal].match(cell)
+        if match is None or match.end() == len(cell):
+            return False
+        unit = find_unit(cell[match.end() :])
+        return unit is not None and unit.measures in ("field", "voltage", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +75,9 @@ class Table:
     """A table as text: `columns` cells by column, `lines` the line of each row in the file.
 
     `headings` are empty strings where the file has no header; `n_fields` counts the fields each
-    row really has; `remarks` are the lines above the table, `header_line` is 0 without a header.
+    row really has; `remarks` are the lines around the table, `settings` what they state about the
+    pulses; `header_line` is 0 without a header. `turned` is empty but for traces that stood in
+    rows: there it is the field, from 0, in which the reading of each row stands in its line.
     """
 
     path: str
@@ -48,17 +90,26 @@ class Table:
     header_line: int = 0
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    settings: Settings = NO_SETTINGS
+    turned: tuple[int, ...] = ()
 
     def place(self, line: int, column: int | None = None) -> str:
         """Place in the file as errors name it; `column` counts from 0."""
+        if self.turned and column is not None:
+            return f"{place(self.path, line, sheet=self.sheet)} ({self.headings[column][:40]})"
         return place(self.path, line, column, self.headings, self.sheet)
 
     def error(self, row: int, column: int | None, message: str) -> PulseDataError:
         """Error at a cell; `row` and `column` count from 0."""
-        return PulseDataError(f"{self.place(self.lines[row], column)}: {message}")
+        where = self.place(self.lines[row], column)
+        if len(self.turned) == len(self.lines) > 0:
+            where = place(self.path, self.lines[row], self.turned[row], sheet=self.sheet)
+        return PulseDataError(f"{where}: {message}")
 
     def column_name(self, column: int) -> str:
         """Number (letter in spreadsheets) and heading of a column that counts from 0."""
+        if self.turned:
+            return f"{self.headings[column][:40]} of the rows"
         return column_name(column, self.headings, self.sheet is not None)
 
 
@@ -99,56 +150,18 @@ def is_number(cell: str, decimal: str = ".") -> bool:
     return not rest or (rest not in ("-", "%") and find_unit(rest) is not None)
 
 
+def to_number(cell: str, decimal: str = ".") -> float:
+    """Number at the start of a cell; NaN where there is none."""
+    match = NUMBER[decimal].match(cell)
+    return float(match[0].replace(",", ".")) if match else float("nan")
+
+
 def is_missing(cell: str) -> bool:
     """The cell stands for a reading that is not there."""
     return cell.lower() in MISSING
 
 
-def make_table(
-    path: str,
-    rows: Sequence[Sequence[str]],
-    lines: Sequence[int],
-    decimal: str = ".",
-    sheet: str | None = None,
-    comments: Sequence[tuple[int, Sequence[str], str]] = (),
-) -> Table:
-    """Table from rows of stripped cells; `comments` are (line, fields, text) of comment lines.
-
-    Raises PulseDataError where there is no table, or a row is longer than the header.
-    """
-
-    def at(line: int) -> str:
-        return place(path, line, sheet=sheet)
-
-    first, numeric = _first_reading(rows, decimal, at, lines)
-    header, start, names = _find_header(rows, first, numeric, decimal)
-    header_line = lines[header] if header is not None else 0
-    if header is None:
-        names, header_line = _header_in_comment(comments, lines[first], _width(rows[first]))
-    n_columns = len(names) or _width(rows[start])
-    if n_columns > MAX_COLUMNS:
-        raise PulseDataError(f"{at(lines[start])}: {n_columns} columns, at most {MAX_COLUMNS}")
-    body = rows[start:]
-    table = Table(
-        path=path,
-        headings=tuple(names) or ("",) * n_columns,
-        columns=(),
-        lines=tuple(lines[start:]),
-        n_fields=tuple(len(row) for row in body),
-        decimal=decimal,
-        sheet=sheet,
-        header_line=header_line,
-        remarks=(
-            *(" ".join(row) for row in rows[: header if header is not None else start]),
-            *(text for _, _, text in comments if text),
-        ),
-    )
-    _check_widths(table, body, n_columns, header_line)
-    columns = tuple(zip_longest(*body, fillvalue=""))[:n_columns]
-    return replace(table, columns=columns + ((("",) * len(body)),) * (n_columns - len(columns)))
-
-
-def _width(row: Sequence[str]) -> int:
+def width_of(row: Sequence[str]) -> int:
     """Fields of a row without the empty ones at its end."""
     width = len(row)
     while width and not row[width - 1]:
@@ -156,125 +169,18 @@ def _width(row: Sequence[str]) -> int:
     return width
 
 
-def _first_reading(
-    rows: Sequence[Sequence[str]], decimal: str, at: Callable[[int], str], lines: Sequence[int]
-) -> tuple[int, set[int]]:
-    """Index of the first row of readings, and the columns that hold numbers."""
-    tail = rows[len(rows) // 2 :]
-    sample = tail[:: max(1, len(tail) // 100)]
-    votes: Counter[int] = Counter()
-    bare: Counter[int] = Counter()
-    for row in sample:
-        for column, cell in enumerate(row):
-            if cell and not is_missing(cell):
-                votes[column] += 1 if is_number(cell, decimal) else -1
-                bare[column] += -1 if _is_condition(cell, decimal) else 1
-    numeric = {column for column, vote in votes.items() if vote > 0}
-    plain = {column for column in numeric if bare[column] > 0}
-    fewest = min((_width(row) for row in sample), default=0)
-    for i, row in enumerate(rows):
-        labels = any(c < len(row) and _is_condition(row[c], decimal) for c in plain)
-        if not labels and _is_reading(row, numeric, fewest, decimal):
-            return i, numeric
-    expected = "expected a header and rows of numbers, or rows of numbers"
-    if not rows:
-        raise PulseDataError(f"{at(1)}: no table: {expected}")
-    if len(rows) <= 2 and any(is_known(cell) for cell in rows[-1] if cell):
-        raise PulseDataError(f"{at(lines[-1])}: header only: no readings below it")
-    raise PulseDataError(f"{at(lines[0])}: no table of numbers found; {expected}")
-
-
-def _is_reading(row: Sequence[str], numeric: set[int], fewest: int, decimal: str) -> bool:
-    if _width(row) < fewest:
-        return False
-    cells = [row[c] for c in numeric if c < len(row)]
-    numbers = sum(is_number(cell, decimal) for cell in cells)
-    return numbers > 0 and all(is_number(c, decimal) or is_missing(c) for c in cells)
-
-
-def _find_header(
-    rows: Sequence[Sequence[str]], first: int, numeric: set[int], decimal: str
-) -> tuple[int | None, int, list[str]]:
-    """Index of the header row (None where there is none), of the first row below, and the names."""
-    if _numbered(rows, first, decimal):
-        return first, first + 1, list(rows[first])
-    width = _width(rows[first])
-    for i in range(first - 1, max(-1, first - 1 - HEADER_REACH), -1):
-        row = rows[i]
-        if not _is_heading_row(row, width, decimal):
-            continue
-        if i > 0 and _is_unit_row(row) and _is_heading_row(rows[i - 1], width, decimal):
-            names = [f"{a} ({b.strip('()[]')})" if b else a for a, b in _pairs(rows[i - 1], row)]
-            return i - 1, i + 1, names
-        if i == first - 1 or any(is_known(cell) for cell in row if cell):
-            return i, i + 1, list(row[: _width(row)])
-    return None, first, []
-
-
-def _is_heading_row(row: Sequence[str], width: int, decimal: str) -> bool:
-    """All text, or a known name followed by numbers of columns ("pulse, 1, 2, 3")."""
-    named = _width(row)
-    if named == 0 or (named == 1 and width > 1):
-        return False
-    if not any(is_number(c, decimal) and not _is_condition(c, decimal) for c in row if c):
-        return True
-    return is_known(row[0]) and not is_number(row[0]) and named == width and _counts(row[1:])
-
-
-def _is_condition(cell: str, decimal: str) -> bool:
-    """The cell is a condition such as "150 G" or "-1.3 V", as columns are headed by."""
-    match = NUMBER[decimal].match(cell)
-    if match is None or match.end() == len(cell):
-        return False
-    unit = find_unit(cell[match.end() :])
-    return unit is not None and unit.measures in ("field", "voltage", "time")
-
-
-def _is_unit_row(row: Sequence[str]) -> bool:
-    bare = [cell.strip("()[]") for cell in row if cell]
-    return any(find_unit(cell) for cell in bare) and all(
-        find_unit(cell) or cell in ("#", "count") for cell in bare
-    )
-
-
-def _pairs(names: Sequence[str], units: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip_longest(names[: _width(names)], units[: _width(units)], fillvalue=""))
-
-
-def _numbered(rows: Sequence[Sequence[str]], first: int, decimal: str) -> bool:
-    """The row numbers the columns, above an index without name, as pandas writes it."""
-    row = rows[first]
-    below = rows[first + 1] if first + 1 < len(rows) else []
-    return _width(row) > 1 and not row[0] and bool(below and below[0]) and _counts(row[1:])
-
-
-def _counts(cells: Sequence[str]) -> bool:
+def counts(cells: Sequence[str]) -> bool:
     """The cells count 0, 1, 2, ... or 1, 2, 3, ..."""
-    cells = cells[: _width(cells)]
-    return any(list(cells) == [str(i + k) for i in range(len(cells))] for k in (0, 1))
+    cells = cells[: width_of(cells)]
+    bare = [re.sub(r"[.,]0*$", "", cell) for cell in cells]
+    return any(bare == [str(i + k) for i in range(len(bare))] for k in (0, 1))
 
 
-def _header_in_comment(
-    comments: Sequence[tuple[int, Sequence[str], str]], first_line: int, width: int
-) -> tuple[list[str], int]:
-    """Names from the comment line nearest above the readings, as numpy.savetxt writes them."""
-    for line, fields, text in reversed(comments):
-        if line > first_line:
-            continue
-        names = [text] if width == 1 else list(fields[: _width(fields)])
-        if len(names) == width and any(is_known(name) for name in names if name):
-            return names, line
-    return [], 0
-
-
-def _check_widths(
-    table: Table, body: Sequence[Sequence[str]], n_columns: int, header_line: int
-) -> None:
-    if max(table.n_fields) <= n_columns:
-        return
-    said = f"the header in line {header_line} names" if header_line else "the first row has"
-    for i, row in enumerate(body):
-        if _width(row) > n_columns:
-            raise table.error(
-                i, n_columns, f"{show(row[n_columns])} is one field too many; {said} {n_columns}"
-            )
+def rises(cells: Sequence[str]) -> bool:
+    """The cells are whole numbers from 0 on, each above the one before, as pulse numbers are."""
+    cells = cells[: width_of(cells)]
+    bare = [re.sub(r"[.,]0*$", "", cell) for cell in cells]
+    if len(bare) < FEWEST_NUMBERS or not all(cell.isdecimal() and len(cell) < 10 for cell in bare):
+        return False
+    numbers = [int(cell) for cell in bare]
+    return all(a < b for a, b in pairwise(numbers))

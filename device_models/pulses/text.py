@@ -7,19 +7,26 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from device_models.pulses.assembly import make_table
 from device_models.pulses.headings import is_known
 from device_models.pulses.tables import (
     MAX_CELLS,
     NUMBER,
+    RawRows,
+    Source,
     Table,
     is_missing,
     is_number,
-    make_table,
     place,
 )
 from device_models.pulses.types import PulseDataError, show
 
-DELIMITERS = {"\t": "tab", ";": "semicolon", ",": "comma", " ": "whitespace"}
+DELIMITERS = {
+    **{"tab": "\t", "semicolon": ";", "comma": ",", "blank": " ", "whitespace": " "},
+    **{"\t": "\t", ";": ";", ",": ",", " ": " "},
+}
+"""Delimiters by name and by themselves."""
+
 # Order decides between readings of a file that fit equally well.
 DIALECTS = (
     *(("\t", "."), (";", "."), (",", "."), (" ", ".")),
@@ -48,10 +55,12 @@ def read_text_table(
     delimiter: str | None = None,
     decimal: str | None = None,
     encoding: str | None = None,
+    layout: str | None = None,
 ) -> Table:
     """Table from the bytes of a text file; what is not given is found out.
 
-    Raises PulseDataError where the file is no table or can be read in two ways.
+    `delimiter` is one of DELIMITERS, `layout` "rows" where each line is a trace. Raises
+    PulseDataError where the file is no table or can be read in two ways.
     """
     text = _decode(path, data, encoding)
 
@@ -63,16 +72,17 @@ def read_text_table(
     comments = [(i, s) for i, s in enumerate(lines, 1) if COMMENT.match(s)]
     if not content:
         raise PulseDataError(f"{at(1)}: no readings, only blank lines and comments")
-    dialect = _find_dialect(content, comments, delimiter, decimal, at)
+    sign = DELIMITERS[delimiter] if delimiter else None
+    dialect = _find_dialect(content, comments, sign, decimal, at)
     rows, numbers = _split(content, dialect[0], at)
     keep = [i for i, row in enumerate(rows) if any(row)]
     bare = [(i, COMMENT.sub("", s, count=1).lstrip("#%/ ").rstrip(" ,;\t")) for i, s in comments]
     return make_table(
-        path,
-        [rows[i] for i in keep],
-        [numbers[i] for i in keep],
-        dialect[1],
-        comments=[(i, _fields(s, dialect[0]), s) for i, s in bare],
+        Source(path, dialect[1]),
+        RawRows(rows, numbers).take(keep),
+        [(i, _fields(s, dialect[0]), s) for i, s in bare],
+        layout,
+        dialect[0],
     )
 
 
@@ -178,6 +188,8 @@ def _score(sample: Sequence[str], delimiter: str, decimal: str) -> int:
 def _is_clean(line: str, delimiter: str, decimal: str) -> bool:
     """Every field is a number, no reading, or a word, and at least one is a number."""
     numbers = 0
+    if "= [" in line or "=[" in line:
+        line = line.replace("[", "").rstrip("]; ")
     for cell in _fields(line, delimiter)[:64]:
         if is_number(cell, decimal):
             numbers += 1
@@ -275,7 +287,7 @@ def _split_whitespace(
         n_cells += len(rows[-1])
         if n_cells > MAX_CELLS:
             raise PulseDataError(f"{at(line)}: more than {MAX_CELLS} cells; split the file")
-    width = len(rows[-1])
+    width = Counter(len(row) for row in rows[len(rows) // 2 :]).most_common(1)[0][0]
     for k, (_, text) in enumerate(content[:60]):
         if len(rows[k]) != width and not is_number(rows[k][0]):
             loose = re.split(r"\t+|\s{2,}", text.strip())
