@@ -4,67 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
+from device_models.pulses.names import (
+    ARGUMENTS,
+    BRANCH_WORDS,
+    CONDITION_WORDS,
+    DERIVED,
+    FILLERS,
+    LABEL_ROLES,
+    MEASURES,
+    QUANTITIES,
+    SPREAD,
+    role_of,
+    squeeze,
+)
 from device_models.pulses.types import Labels
-from device_models.pulses.units import EXPECTED, Unit, convert, find_unit, normalise
-
-BRANCH_WORDS = {
-    **dict.fromkeys(
-        (
-            "ltp",
-            "p",
-            "pot",
-            "pot.",
-            "potentiation",
-            "potentiate",
-            "up",
-            "set",
-            "+1",
-            "1",
-            "+",
-            "1.0",
-        ),
-        "LTP",
-    ),
-    **dict.fromkeys(
-        ("ltd", "d", "dep", "dep.", "depression", "depress", "down", "reset", "-1", "-", "-1.0"),
-        "LTD",
-    ),
-}
-# Roles by their names, written without case, blanks and punctuation.
-NAMES = {
-    "resistance": "r res resistance rread readresistance channelresistance devicer rmeas rmem",
-    "conductance": "g cond conductance gread readconductance channelconductance gds gmeas gmem",
-    "current": "i current iread readcurrent ids idrain draincurrent drainsourcecurrent imeas",
-    "value": "value values reading readings y signal response state weight w",
-    "pulse": "pulse pulses pulsenumber pulseno pulsenr pulseindex pulsecount pulseid pulse# #pulse "
-    "npulse npulses numberofpulses pulsenum n no nr number index idx # count step x pulsesnumber",
-    "branch": "branch direction polarity ltpltd pd pulsetype operation process sign kind type",
-    "device": "device dev deviceid devid devicename devicenumber deviceno deviceindex dev# "
-    "device# dut cell cellid sample sampleid",
-    "cycle": "cycle cyc cycles cyclenumber cycleno cyclenr cycleindex cycleid cycle# run "
-    "repetition rep repeat loop iteration sweep",
-    "field": "field h b magneticfield magfield bfield hfield appliedfield externalfield mu0h",
-    "amplitude": "amplitude amp pulseamplitude pulseamp pulsevoltage vpulse voltage v vg "
-    "gatevoltage vprog vwrite writevoltage programmingvoltage vamp vp pulseheight",
-    "read_voltage": "readvoltage vread readbias vr readv vds drainvoltage vdrain",
-    "width": "width pulsewidth pw tpulse pulseduration duration tp tw pulselength",
-    "ignored": "time t timestamp date elapsed elapsedtime temperature temp std sd stdev error err "
-    "sem uncertainty comment note notes remark",
-}
-ROLES = {name: role for role, names in NAMES.items() for name in names.split()}
-QUANTITIES = ("resistance", "conductance", "current")
-MEASURES = {"field": "field", "amplitude": "voltage", "read_voltage": "voltage", "width": "time"}
-# A unit in brackets on these is a remark, e.g. "time (s)" or "pulse (#)".
-LABEL_ROLES = ("pulse", "branch", "device", "cycle", "ignored")
+from device_models.pulses.units import (
+    EXPECTED,
+    UNITS,
+    Unit,
+    convert,
+    find_condition_unit,
+    find_unit,
+    normalise,
+)
 
 MAX_HEADING = 200
-FILLERS = re.compile(
-    r"(?<![a-z])(?:of|the|after|for|in|and|data|curve|branch|mean|average|norm|normali[sz]ed)(?![a-z])",
-    re.IGNORECASE,
-)
-SPREAD = re.compile(r"(?<![a-z])(?:std|sd|stdev|sem|err|error|uncertainty)(?![a-z])", re.IGNORECASE)
-
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 COVARIATE = re.compile(
     rf"(?:(@|\bat|\bread|\bvread\s*=|\bv read\s*=)\s*|\b[a-z]+\s*=\s*)?(?<![\w.])({NUMBER})"
@@ -83,6 +49,22 @@ DEVICE = re.compile(
     re.IGNORECASE,
 )
 BRACKET = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
+# "300 K", "T = 77 K", "at 450 nm", "strain 0.5 %"; a bare per cent needs its word.
+CONDITION = re.compile(
+    rf"(?:(?:@|\b(?i:at))\s*)?(?:\b((?i:t|temp|temperature|strain|rh|humidity|radius|wavelength|lambda"
+    rf"|power|thickness|oxygen|o2))\s*=?\s*)?(?<![\w.])({NUMBER})\s*"
+    r"((?:\u00b0|deg ?)C|K|[mn]m|%(?: ?RH)?|mW/cm\^?2|uW/cm\^?2|mW|uW|lux|ppm|eV)(?![A-Za-z0-9/])"
+)
+LETTER_BRANCH = re.compile(r"\b([GRI])(?=(?:ltp|ltd|pot|dep|up|down|set|reset)\b)", re.IGNORECASE)
+# A name such as W11, #3, dev-2, 3b; not 10^-6, x10 or E-6.
+LABEL = re.compile(r"(?![xX*]\d|[eE]-?\d)(?:[A-Za-z]{0,12}[\s_#.-]*\d{1,6}[A-Za-z]?|#\d+)")
+
+
+CHANGE = re.compile(r"[\u0394\u2206]|\bdelta(?![a-z])|\bchange\b", re.IGNORECASE)
+IDLE_REMARK = re.compile(
+    r"(?:mean|avg|average|measured|meas|exp|experiment|raw|data|n\s*=\s*\d+)\.?", re.IGNORECASE
+)
+KNOWN_UNITS = tuple({unit.lower() for unit in UNITS})
 
 
 class HeadingError(ValueError):
@@ -93,7 +75,9 @@ class HeadingError(ValueError):
 class Heading(Labels):
     """A column as its heading describes it; `role` is a key of NAMES or "unknown".
 
-    `number` is one the heading has but does not explain ("LTP_1", "R3", "2").
+    `number` is one the heading has but does not explain ("LTP_1", "R3", "2"); `is_derived` says
+    that the values were computed from others (moving averages, fits), `is_change` that they are
+    changes (a difference of G); `condition_unit` is that of a column of conditions.
     """
 
     text: str
@@ -102,38 +86,95 @@ class Heading(Labels):
     unit: Unit | None = None
     read_voltage_V: float | None = None
     number: str | None = None
+    is_derived: bool = False
+    is_change: bool = False
+    condition_unit: str = ""
 
     @property
     def measures(self) -> str | None:
         """Quantity by the name or else by the unit; None for arbitrary units."""
-        by_unit = self.unit.measures if self.unit else None
+        by_unit = (self.unit.per_size or self.unit.measures) if self.unit else None
         return self.quantity or (by_unit if by_unit in QUANTITIES else None)
 
 
-def read_heading(text: str) -> Heading:
-    """Heading from its text; HeadingError for a unit that is unknown or measures something else."""
+def read_heading(text: str, named_brackets: bool = False) -> Heading:
+    """Heading from its text; HeadingError for a unit that is unknown or measures something else.
+
+    With `named_brackets` what stands in brackets is a name, as in "G (left)" beside "G (right)".
+    """
     words = normalise(text[:MAX_HEADING])
-    whole = ROLES.get(squeeze(words))
+    spaced = words.replace("_", " ")
+    heading = Heading(text, is_change=CHANGE.search(words) is not None)
+    whole = role_of(words)
     if whole is not None and BRACKET.search(words) is None and "/" not in words:
-        return _with_role(Heading(text), whole)
-    if SPREAD.search(words.replace("_", " ")):
-        return Heading(text, role="ignored")
-    rest, unit, remark = _split_unit(words)
-    heading, name = _take_labels(Heading(text, unit=unit), f"{rest} {remark}".replace("_", " "))
+        return _with_role(heading, whole)
+    if SPREAD.search(spaced):
+        return replace(heading, role="ignored")
+    if DERIVED.search(spaced):
+        heading, words = replace(heading, is_derived=True), DERIVED.sub(" ", words).strip(" _")
+    rest, unit, remark = _split_unit(words, named_brackets)
+    remark = "" if remark in ARGUMENTS or IDLE_REMARK.fullmatch(remark) else remark
+    if (condition := _condition_column(heading, rest, unit, remark)) is not None:
+        return condition
+    heading = replace(heading, unit=unit)
+    heading, name = _take_labels(heading, f"{rest} {remark}".replace("_", " "))
+    heading, name, remark = _take_name(heading, name, remark, named_brackets)
+    return _with_name(heading, name, rest, remark)
+
+
+def _with_name(heading: Heading, name: str, rest: str, remark: str) -> Heading:
+    """Heading with its role: `name` is what labels left of `rest`, `remark` a bracket not read."""
     name = FILLERS.sub(" ", name).strip() if heading.branch else name
-    role = ROLES.get(squeeze(name)) or ROLES.get(squeeze(rest))
+    role = role_of(name) or role_of(rest)
     if heading.branch and heading.device is None and role is None and squeeze(name):
         heading = replace(heading, device=name[:40])
     if role is None and remark and not heading.labelled:
         raise HeadingError(f"unknown unit {remark!r}; known are {_known_units(None)}")
     heading = _with_role(heading, role or _role_without_name(heading, name))
-    _check_unit(heading, remark if remark and ROLES.get(squeeze(rest)) else "", name)
+    _check_unit(heading, remark if remark and role_of(rest) else "", name)
     return heading
 
 
-def squeeze(text: str) -> str:
-    """`text` in lower case without blanks and punctuation."""
-    return re.sub(r"[^a-z0-9#]", "", text.lower())
+def _condition_column(
+    heading: Heading, rest: str, unit: Unit | None, remark: str
+) -> Heading | None:
+    """A column of conditions, by its name or by a unit that no reading has: "T (K)", "x (mm)"."""
+    stem, _, last = rest.replace("_", " ").rpartition(" ")
+    is_split = role_of(rest) is None and role_of(stem) == "condition"
+    name, symbol = (stem, last) if is_split else (rest, remark or (unit.symbol if unit else ""))
+    role = role_of(name)
+    by_unit = find_condition_unit(symbol) is not None and unit is None
+    if role == "condition" or (by_unit and not is_split and role in (None, "ignored")):
+        return replace(heading, role="condition", condition_unit=symbol)
+    return None
+
+
+def _take_name(
+    heading: Heading, name: str, remark: str, named_brackets: bool
+) -> tuple[Heading, str, str]:
+    """Heading whose bracket is the name of a device or a condition, "Conductance (W11)"."""
+    if not remark or squeeze(remark) not in squeeze(name):
+        return heading, name, "" if remark and remark == heading.number else remark
+    is_near_unit = bool(get_close_matches(remark.lower(), KNOWN_UNITS, cutoff=0.75))
+    if is_near_unit or not (named_brackets or LABEL.fullmatch(remark) or _is_condition(remark)):
+        return heading, name, remark
+    kind = "condition" if _is_condition(remark) else "device"
+    if getattr(heading, kind) is None:
+        heading = replace(heading, **{kind: remark[:40]})
+    return heading, _without_text(name, remark), ""
+
+
+def _is_condition(text: str) -> bool:
+    return squeeze(text) in CONDITION_WORDS
+
+
+def _without_text(name: str, remark: str) -> str:
+    """`name` without the letters and digits of `remark` at its end."""
+    left = len(squeeze(name)) - len(squeeze(remark))
+    for end in range(len(name) + 1):
+        if len(squeeze(name[:end])) == left:
+            return name[:end].strip()
+    return name
 
 
 def is_known(text: str) -> bool:
@@ -145,17 +186,17 @@ def is_known(text: str) -> bool:
     return heading.role != "unknown"
 
 
-def _split_unit(words: str) -> tuple[str, Unit | None, str]:
+def _split_unit(words: str, named_brackets: bool) -> tuple[str, Unit | None, str]:
     """Name, unit and a bracket that is no unit: "R (kOhm)", "R/kOhm", "R_kOhm", "R in kOhm"."""
     bracket = BRACKET.search(words)
     if bracket is not None:
         rest = f"{words[: bracket.start()]} {words[bracket.end() :]}".strip()
-        unit = find_unit(bracket[1])
+        unit = None if named_brackets else find_unit(bracket[1])
         return (rest, unit, "") if unit else (*_split_suffix(rest), bracket[1].strip())
     name, slash, last = words.rpartition("/")
     if slash and name and find_unit(last) is not None:
         return name.strip(), find_unit(last), ""
-    if slash and ROLES.get(squeeze(name)) and ROLES.get(squeeze(words)) is None:
+    if slash and role_of(name) and role_of(words) is None:
         return name.strip(), None, last.strip()
     return *_split_suffix(words), ""
 
@@ -163,13 +204,15 @@ def _split_unit(words: str) -> tuple[str, Unit | None, str]:
 def _split_suffix(words: str) -> tuple[str, Unit | None]:
     """Name and unit of "conductance_uS"; words that only look like units ("V_G") stay names."""
     parts = re.split(r"[\s_]+", words)
+    if len(parts) > 2 and (unit := find_unit("/".join(parts[-2:]))) and unit.per_size:
+        return " ".join(parts[:-2]), unit
     unit = find_unit(parts[-1])
     if unit is None or re.fullmatch(NUMBER, parts[-1]) or parts[-1] == "-":
         return words, None
     if len(parts) == 1:
         return ("", unit) if len(parts[0]) > 1 else (words, None)
     rest = " ".join(parts[:-1]).removesuffix(" in")
-    role = ROLES.get(squeeze(rest))
+    role = role_of(rest)
     if role is not None:
         return (rest, unit) if _fits(role, unit) else (words, None)
     is_label = re.search(rf"(?:^|[\s=]){NUMBER}$", rest) or DEVICE.search(words)
@@ -188,6 +231,13 @@ def _fits(role: str, unit: Unit) -> bool:
 
 def _take_labels(heading: Heading, text: str) -> tuple[Heading, str]:
     """Heading with the branch, device, cycle and conditions found in `text`, and what is left."""
+    if (condition := CONDITION.search(text)) is not None and (
+        condition[1] or not condition[3].startswith("%")
+    ):
+        word = f"{condition[1]} " if condition[3].startswith("%") else ""
+        label = f"{word}{float(condition[2]):g} {condition[3]}"
+        heading, text = replace(heading, condition=label), _without(text, condition)
+    text = LETTER_BRANCH.sub(r"\1 ", text)
     text = re.sub(
         r"(?<=[a-z])(?<!mu)(?<!\de)(?=\d)|(?<=\d)(?=[a-z]{2})", " ", text, flags=re.IGNORECASE
     )
@@ -206,11 +256,22 @@ def _take_labels(heading: Heading, text: str) -> tuple[Heading, str]:
         word = BRANCH_WORDS[branch[1].lower()]
         heading, text = replace(heading, branch=word), _without(text, branch)
     number = re.search(r"(?<![\w.])\d{1,9}(?![\w.])", text)
-    if number is not None and squeeze(text) not in ROLES:
+    if number is not None and role_of(text) is None:
         rest = _without(text, number)
-        if not squeeze(rest) or squeeze(rest) in ROLES:
+        if not squeeze(rest) or role_of(rest) is not None:
             heading, text = replace(heading, number=number[0]), rest
-    return heading, text
+    return _take_condition_word(heading, text)
+
+
+def _take_condition_word(heading: Heading, text: str) -> tuple[Heading, str]:
+    """Heading with a condition such as "red" or "bent" beside a name that is known."""
+    found = [w for w in text.split() if _is_condition(w)]
+    rest = " ".join(w for w in text.split() if not _is_condition(w))
+    if len(found) != 1 or heading.condition is not None or role_of(text) is not None:
+        return heading, text
+    if role_of(rest) is None and not (heading.branch and not squeeze(rest)):
+        return heading, text
+    return replace(heading, condition=found[0]), rest
 
 
 def _with_condition(heading: Heading, measures: str, value: float, is_read: bool) -> Heading:

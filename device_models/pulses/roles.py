@@ -9,12 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from device_models.pulses.columns import read_numbers
-from device_models.pulses.headings import (
-    BRANCH_WORDS,
-    Heading,
-    HeadingError,
-    read_heading,
-)
+from device_models.pulses.headings import Heading, HeadingError, read_heading
+from device_models.pulses.names import BRANCH_WORDS
 from device_models.pulses.segments import direction, find_switches
 from device_models.pulses.tables import Table, is_number
 from device_models.pulses.types import PulseDataError, show
