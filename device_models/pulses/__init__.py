@@ -17,7 +17,7 @@ from device_models.files import FileError, read_limited
 from device_models.pulses.checks import check_segments
 from device_models.pulses.layouts import find_segments
 from device_models.pulses.quantity import measure, unit_option
-from device_models.pulses.roles import LAYOUTS, assign_roles
+from device_models.pulses.roles import LAYOUTS, WIDE_OF, assign_roles
 from device_models.pulses.sheets import read_sheet_table
 from device_models.pulses.tables import MAX_BYTES, Table
 from device_models.pulses.text import DELIMITERS, read_text_table
@@ -59,7 +59,7 @@ def read_pulses(
     for numbers that are not finite, a width that is not above 0 and a read voltage of 0.
     """
     _check_choice("layout", layout, LAYOUTS)
-    _check_choice("wide_of", wide_of, ("cycle", "device"))
+    _check_choice("wide_of", wide_of, WIDE_OF)
     _check_choice("branch", branch, ("LTP", "LTD"))
     _check_choice("delimiter", delimiter, tuple(DELIMITERS))
     _check_choice("decimal", decimal, (".", ","))

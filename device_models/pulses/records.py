@@ -15,7 +15,9 @@ from device_models.pulses.columns import (
     read_cycles,
     read_devices,
 )
+from device_models.pulses.conditions import read_condition_labels
 from device_models.pulses.headings import Heading
+from device_models.pulses.pulse_numbers import read_pulse_numbers
 from device_models.pulses.roles import Roles
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, IntArray, Labels, PulseDataError
@@ -46,6 +48,7 @@ class Records:
     field_G: FloatArray
     amplitude_V: FloatArray
     width_s: FloatArray
+    condition: NDArray[np.str_]
     steps_amplitude: bool = False
 
 
@@ -59,15 +62,19 @@ def read_conditions(table: Table, roles: Roles, given: Labels) -> dict[str, NDAr
         elif role != "read_voltage":
             numbers, inverse = np.unique(read_complete(table, column, role), return_inverse=True)
             found[role] = np.array([convert(x, heading.unit) for x in numbers])[inverse]
+    labels = read_condition_labels(table, roles.settings)
+    if labels is not None:
+        found["condition"] = labels
     if found:
-        _check_rows(table, 1 + max(c for c, _ in [*roles.conditions.values(), *_columns(roles)]))
+        columns = [c for c, _ in [*roles.conditions.values(), *roles.settings, *_columns(roles)]]
+        _check_rows(table, 1 + max(columns))
     for role, values in found.items():
         option = getattr(given, OPTIONS.get(role, role))
         if option is not None and np.any(wrong := values != option):
             row = int(np.argmax(wrong))
             raise table.error(
                 row,
-                roles.conditions[role][0],
+                (roles.settings[0] if role == "condition" else roles.conditions[role])[0],
                 f"{values[row]} contradicts the option {OPTIONS.get(role, role)}={option!r}; "
                 f"leave the option out and use select",
             )
@@ -114,13 +121,15 @@ def make_records(
 
     pulses = None
     if pulse_column is not None:
-        pulses = _read_pulse_numbers(table, pulse_column, rows)
+        used = slice(int(rows[0]), int(rows[-1]) + 1)
+        pulses = read_pulse_numbers(table, pulse_column, used, warnings)
     nothing = np.full(rows.size, np.nan)
     branch = of("branch", heading.branch, given.branch, object)
     field_G = of("field", heading.field_G, given.field_G, float)
     amplitude = of("amplitude", heading.amplitude_V, given.amplitude_V, float)
     width = of("width", heading.width_s, given.width_s, float)
     device = of("device", heading.device, given.device, object)
+    condition = of("condition", heading.condition, given.condition, object)
     records = Records(
         table=table,
         column=column,
@@ -134,6 +143,7 @@ def make_records(
         field_G=nothing if field_G is None else field_G,
         amplitude_V=nothing if amplitude is None else amplitude,
         width_s=nothing if width is None else width,
+        condition=np.full(rows.size, "") if condition is None else condition.astype(str),
     )
     return replace(records, steps_amplitude=not _amplitude_labels(records))
 
@@ -156,22 +166,6 @@ def _used_rows(
             f"{describe_missing(table, column, missing)}"
         )
     return np.arange(first, last + 1, dtype=np.intp)
-
-
-def _read_pulse_numbers(table: Table, column: int, rows: Rows) -> FloatArray:
-    first, end = int(rows[0]), int(rows[-1]) + 1
-    part = replace(
-        table,
-        columns=tuple(cells[first:end] for cells in table.columns),
-        lines=table.lines[first:end],
-    )
-    pulses = read_complete(part, column, "pulse number")
-    if np.any(pulses < 0):
-        row = int(np.argmax(pulses < 0))
-        raise part.error(
-            row, column, f"pulse number {pulses[row]:g} is negative; expected 0, 1, ..."
-        )
-    return pulses
 
 
 def _amplitude_labels(records: Records) -> bool:

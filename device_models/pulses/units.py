@@ -125,7 +125,7 @@ def _scaled(text: str) -> Unit | None:
     unit = UNITS.get(match[4].strip()) if match else None
     if match is None or unit is None:
         return None
-    return Unit(text, unit.measures, unit.factor * 10.0 ** int(match[1] or match[2] or match[3]))
+    return Unit(text, unit.measures, unit.factor * float(f"1e{int(match[1] or match[2] or match[3])}"))
 
 
 def _spelled_out(text: str) -> Unit | None:

@@ -1,0 +1,110 @@
+"""What a column of numbers does: counts pulses, tells time, rises, falls, stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from device_models.pulses.columns import read_numbers
+from device_models.pulses.segments import direction, find_switches
+from device_models.pulses.tables import Table
+from device_models.pulses.types import FloatArray, PulseDataError
+
+# A direction is certain where the change is this many times its standard error.
+CERTAIN = 6.0
+# Digitised pulse numbers are this close to whole ones.
+NEAR_WHOLE = 0.35
+EVEN = 0.05
+"""Steps of a clock differ by this share of a step at most."""
+
+WRITTEN = re.compile(r"[+-]?\d*(?:[.,](\d*))?(?:[eE]([+-]?\d{1,4}))?", re.ASCII)
+
+
+def numbers_of(table: Table, column: int) -> FloatArray | None:
+    """Numbers of a column, shape (rows,), NaN where a cell is blank; None where it holds words."""
+    try:
+        return read_numbers(table, column).values
+    except PulseDataError:
+        return None
+
+
+def counts(values: FloatArray | None) -> bool:
+    """The numbers are 0, 1, 2, ... or 1, 2, 3, ..., possibly over again, or lie close to these."""
+    there = _without_end(values)
+    if there.size < 2 or np.any(np.isnan(there)):
+        return False
+    whole = np.rint(there)
+    off = np.abs(there - whole)
+    if np.any(off > 0) and (there.size < 4 or off.max() > NEAR_WHOLE or off.mean() > 0.2):
+        return False
+    goes_on = (np.diff(whole) == 1) | (whole[1:] == whole[0])
+    return bool(whole[0] in (0, 1) and np.all(goes_on) and whole[1] == whole[0] + 1)
+
+
+def counts_by_steps(values: FloatArray | None) -> bool:
+    """Whole numbers from 0 or more that rise, with restarts: 0, 5, 10, ... 0, 5, 10, ..."""
+    there = _without_end(values)
+    if there.size < 2 or np.any(np.isnan(there)) or np.any(there < 0):
+        return False
+    if np.any(there != np.rint(there)):
+        return counts(there)
+    return bool(np.all((np.diff(there) > 0) | (there[1:] == there[0])) and there[1] > there[0])
+
+
+def _without_end(values: FloatArray | None) -> FloatArray:
+    """The numbers up to the last one that is there."""
+    if values is None:
+        return np.empty(0)
+    there = np.flatnonzero(~np.isnan(values))
+    return values[: there[-1] + 1] if there.size else np.empty(0)
+
+
+def is_clock(values: FloatArray | None) -> bool:
+    """The numbers rise evenly from about 0, but not by 1: time, or another swept quantity."""
+    step = even_step(values)
+    there = _without_end(values)
+    if step is None or there[0] < 0 or abs(there[0]) > 1.02 * step:
+        return False
+    return abs(step - 1) > EVEN or bool(np.any(there != np.rint(there)))
+
+
+def even_step(values: FloatArray | None) -> float | None:
+    """Step of numbers that rise evenly, to rounding; None where they do not."""
+    there = _without_end(values)
+    if there.size < 4 or np.any(np.isnan(there)):
+        return None
+    steps = np.diff(there)
+    step = float(np.median(steps))
+    if step <= 0 or np.abs(steps - step).max() > EVEN * step + 4e-16 * np.abs(there).max():
+        return None
+    return step
+
+
+def movement(values: FloatArray) -> int:
+    """+1 for readings that rise, -1 for readings that fall, 0 where they do both or neither."""
+    there = upright(values[~np.isnan(values)])
+    if there.size < 3 or find_switches(there):
+        return 0
+    towards = direction(there)
+    return 0 if abs(towards) < CERTAIN else int(np.sign(towards))
+
+
+def is_below_zero(values: FloatArray) -> bool:
+    """Readings on the negative side, but for noise around 0."""
+    there = values[~np.isnan(values)]
+    if there.size == 0 or np.median(there) >= 0:
+        return False
+    return bool(there.max() <= 0.05 * abs(there.min()))
+
+
+def upright(values: FloatArray) -> FloatArray:
+    """Readings that are negative throughout, with the other sign."""
+    return -values if is_below_zero(values) else values
+
+
+def resolution(cells: Sequence[str]) -> float:
+    """The largest unit in the last place in which any of the cells is written."""
+    matches = [WRITTEN.match(cell) for cell in set(cells) if cell]
+    return max((float(f"1e{int(m[2] or 0) - len(m[1] or '')}") for m in matches if m), default=0.0)

@@ -1,0 +1,173 @@
+"""Columns without headings: what the numbers themselves say that a column is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from device_models.pulses.counting import (
+    counts,
+    even_step,
+    is_clock,
+    movement,
+    numbers_of,
+    upright,
+)
+from device_models.pulses.headings import Heading
+from device_models.pulses.names import BRANCH_WORDS
+from device_models.pulses.tables import Table
+from device_models.pulses.types import FloatArray, PulseDataError
+
+# Devices differ by more than this factor in their range, cycles of one device do not.
+OTHER_RANGE = 1.5
+MOVES = {1: "rises", -1: "falls", 0: "rises and falls"}
+
+
+def guess_headings(
+    table: Table,
+    headings: Sequence[Heading],
+    quantity: str | None,
+    wide_of: str | None,
+    is_wide: bool,
+    warnings: list[str],
+) -> list[Heading]:
+    """Headings of a table that has none; those that are given stay.
+
+    Raises PulseDataError where the numbers can be read in two ways, or are readings against time.
+    """
+    found = list(headings)
+    numbers = {c: numbers_of(table, c) for c, h in enumerate(found) if h.role == "unknown"}
+    _guess_words(table, found, numbers)
+    _guess_counts(found, numbers, warnings)
+    left = [c for c, h in enumerate(found) if h.role == "unknown" and numbers[c] is not None]
+    refuse_time(table, [c for c in left if len(left) > 1], numbers)
+    has_branch = any(h.role == "branch" for h in found)
+    if has_branch and len(left) > 1 and wide_of is None and not is_wide:
+        raise _ask(table, found, left)
+    for c in left:
+        found[c] = replace(found[c], role="value", quantity=quantity)
+    if len(left) > 1 and not has_branch:
+        readings = {c: values for c in left if (values := numbers[c]) is not None}
+        known = wide_of is not None or is_wide
+        _guess_branches(table, found, readings, known, warnings)
+    return found
+
+
+def _guess_words(
+    table: Table, found: list[Heading], numbers: Mapping[int, FloatArray | None]
+) -> None:
+    """Columns of branch words, which may be numbers (+1 and -1)."""
+    for c in numbers:
+        words = {cell.lower() for cell in table.columns[c]}
+        both = {BRANCH_WORDS.get(word) for word in words}
+        if None not in both and (len(both) == 2 or numbers[c] is None):
+            found[c] = replace(found[c], role="branch")
+
+
+def _guess_counts(
+    found: list[Heading], numbers: Mapping[int, FloatArray | None], warnings: list[str]
+) -> None:
+    """Columns that count are pulse numbers where other columns of numbers are left."""
+    if any(h.role == "pulse" for h in found):
+        return
+    unknown = [c for c, h in enumerate(found) if h.role == "unknown" and numbers[c] is not None]
+    counting = [c for c in unknown if counts(numbers[c])]
+    for c in counting if len(counting) < len(unknown) else []:
+        found[c] = replace(found[c], role="pulse")
+        warnings.append(f"column {c + 1} has no heading and counts up: taken as pulse numbers")
+
+
+def refuse_time(
+    table: Table, columns: Sequence[int], numbers: Mapping[int, FloatArray | None]
+) -> None:
+    """PulseDataError for a column that runs like a clock beside readings that do not."""
+    clocks = [c for c in columns if is_clock(numbers[c])]
+    if not clocks or all(even_step(_reversed(numbers[c])) or c in clocks for c in columns):
+        return
+    c = clocks[0]
+    step = even_step(numbers[c]) or 0.0
+    literal = {k + 1: "pulse" if k == c else "value" for k in columns}
+    more = f"; if these are pulse numbers, columns={literal} says so" if step == int(step) else ""
+    raise PulseDataError(
+        f"{table.place(table.lines[0], c)}: rises evenly by {step:.4g}: readings against time, not "
+        f"one a pulse; expected one reading after each pulse{more}"
+    )
+
+
+def _reversed(values: FloatArray | None) -> FloatArray | None:
+    return None if values is None else values[::-1]
+
+
+def _guess_branches(
+    table: Table,
+    found: list[Heading],
+    readings: Mapping[int, FloatArray],
+    known: bool,
+    warnings: list[str],
+) -> None:
+    """Branches of several columns by where they go, and devices where ranges differ."""
+    moves = {c: movement(values) for c, values in readings.items()}
+    ways = set(moves.values())
+    rising = -1 if any(found[c].quantity == "resistance" for c in readings) else 1
+    one_way = len(ways - {0}) == 1 and _others_are_flat(readings, moves)
+    if ways == {1, -1} or one_way:
+        for c in readings:
+            way = moves[c] or next(iter(ways - {0}))
+            found[c] = replace(found[c], branch="LTP" if way == rising else "LTD")
+    if not known and len({found[c].branch for c in readings}) < len(readings):
+        if ways != {1, -1} and _are_devices(readings):
+            for k, c in enumerate(readings, 1):
+                found[c] = replace(found[c], device=str(k))
+        elif len(readings) > 2:
+            raise _ask(table, found, list(readings))
+        else:
+            return
+    warnings.append(_guess_in_words(found, moves))
+
+
+def _others_are_flat(readings: Mapping[int, FloatArray], moves: Mapping[int, int]) -> bool:
+    """Columns that go nowhere for certain stay within noise and have no branch of their own."""
+    return all(
+        moves[c] or np.ptp(values[~np.isnan(values)]) < 0.2 * abs(np.nanmedian(values))
+        for c, values in readings.items()
+    )
+
+
+def _are_devices(readings: Mapping[int, FloatArray]) -> bool:
+    """Ranges differ from column to column as those of devices do, not as those of cycles."""
+    ranges = sorted(float(np.ptp(upright(v[~np.isnan(v)]))) for v in readings.values())
+    return ranges[0] > 0 and ranges[-1] > OTHER_RANGE * ranges[0]
+
+
+def _guess_in_words(found: Sequence[Heading], moves: Mapping[int, int]) -> str:
+    parts = []
+    for c, way in moves.items():
+        branch = found[c].branch or "LTP and LTD in one trace"
+        device = f" of device {found[c].device}" if found[c].device else ""
+        parts.append(f"column {c + 1} {MOVES[way] if way or not found[c].branch else 'stays'}: {branch}{device}")
+    said = "; ".join(parts[:6]) + (f" and {len(parts) - 6} more" if len(parts) > 6 else "")
+    literal = {c + 1: _word(h) for c, h in enumerate(found) if h.role != "unknown"}
+    more = f"; guessed from the numbers, columns={literal} says so" if len(literal) < 9 else ""
+    return f"no headings: {said}{more}"
+
+
+def _word(heading: Heading) -> str | None:
+    if heading.role == "value":
+        device = f" device {heading.device}" if heading.device else ""
+        return f"{heading.branch or heading.quantity or 'value'}{device}"
+    return None if heading.role == "ignored" else heading.role
+
+
+def _ask(table: Table, found: Sequence[Heading], columns: Sequence[int]) -> PulseDataError:
+    """What to give for columns that can be read in two ways, in words that can be typed."""
+    literal = {c + 1: _word(h) for c, h in enumerate(found)}
+    for k, c in enumerate(columns, 1):
+        literal[c + 1] = f"{found[c].branch or ''} device {k}".strip()
+    shown = dict(list(literal.items())[:8])
+    return PulseDataError(
+        f"{table.place(table.lines[0], 0)}: {len(found)} columns without a header; say what they "
+        f"are: wide_of='device', wide_of='cycle' or wide_of='condition', or name each, as "
+        f"columns={shown} does"
+    )
