@@ -17,7 +17,9 @@ from device_models.files import FileError, read_limited
 from device_models.pulses.checks import check_segments
 from device_models.pulses.layouts import find_segments
 from device_models.pulses.quantity import measure, unit_option
+from device_models.pulses.descriptions import describe_columns
 from device_models.pulses.roles import LAYOUTS, WIDE_OF, assign_roles
+from device_models.pulses.row_kinds import select_rows
 from device_models.pulses.sheets import read_sheet_table
 from device_models.pulses.tables import MAX_BYTES, Table
 from device_models.pulses.text import DELIMITERS, read_text_table
@@ -38,6 +40,7 @@ def read_pulses(
     read_voltage_V: float | None = None,
     columns: Mapping[str | int, str | None] | None = None,
     wide_of: str | None = None,
+    where: Mapping[str | int, str] | None = None,
     sheet: str | int | None = None,
     branch: str | None = None,
     device: str | int | None = None,
@@ -54,7 +57,8 @@ def read_pulses(
     Options say what the file does not: `layout` "long", "wide" or "trace"; `quantity`
     "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such as "kOhm";
     `columns` other headings for columns, by heading or number from 1, None to leave one out;
-    `wide_of` "cycle" or "device", what unlabelled columns are; `branch`, `device`, `cycle`,
+    `wide_of` "cycle", "device", "condition" or "repeat", what unlabelled columns are; `where`
+    the cells that rows of readings have, by heading or number; `branch`, `device`, `cycle`,
     `field_G`, `amplitude_V`, `width_s` for the whole file. Raises PulseDataError, one line, also
     for numbers that are not finite, a width that is not above 0 and a read voltage of 0.
     """
@@ -70,6 +74,7 @@ def read_pulses(
     _check_number("cycle", cycle, "without decimals", lambda number: number == int(number))
     data = _read_bytes(Path(path))
     table = _read_table(str(path), data, sheet, delimiter, decimal, encoding)
+    table, rows_left_out = select_rows(table, where, columns)
     chosen = unit_option(table, quantity, unit)
     expected = quantity or (chosen.measures if chosen else None)
     roles = assign_roles(table, layout, expected, columns, wide_of)
@@ -91,7 +96,16 @@ def read_pulses(
         segments=tuple(segments),
         source=str(path),
         sha256=hashlib.sha256(data).hexdigest(),
-        warnings=(*table.notes, *measured.warnings, *roles.warnings, *notes, *suspicious),
+        warnings=(
+            *table.notes,
+            *rows_left_out,
+            *measured.warnings,
+            *roles.warnings,
+            *notes,
+            *suspicious,
+        ),
+        columns=describe_columns(table, roles),
+        read_noise=measured.read_noise,
     )
 
 

@@ -65,21 +65,35 @@ def is_clock(values: FloatArray | None) -> bool:
     """The numbers rise evenly from about 0, but not by 1: time, or another swept quantity."""
     step = even_step(values)
     there = _without_end(values)
-    if step is None or there[0] < 0 or abs(there[0]) > 1.02 * step:
+    if step is None or there[0] < 0 or abs(there[0]) > 1.1 * step:
         return False
-    return abs(step - 1) > EVEN or bool(np.any(there != np.rint(there)))
+    return is_sampled(there, step)
+
+
+def is_sampled(values: FloatArray, step: float) -> bool:
+    """A clock does not tick once a reading: its first step is not 1, or changes."""
+    return abs(step - 1) > EVEN or bool(np.any(values != np.rint(values)))
 
 
 def even_step(values: FloatArray | None) -> float | None:
-    """Step of numbers that rise evenly, to rounding; None where they do not."""
+    """First step of numbers that rise evenly, to rounding; None where they do not.
+
+    The step may change a few times, as an instrument that samples more slowly later has it.
+    """
     there = _without_end(values)
     if there.size < 4 or np.any(np.isnan(there)):
         return None
     steps = np.diff(there)
-    step = float(np.median(steps))
-    if step <= 0 or np.abs(steps - step).max() > EVEN * step + 4e-16 * np.abs(there).max():
+    if steps.min() <= 0:
         return None
-    return step
+    ends = 1 + np.flatnonzero(np.abs(np.diff(steps)) > EVEN * np.abs(steps[:-1]))
+    starts = np.concatenate([[0], ends])
+    runs = np.diff([*starts, steps.size])
+    means = np.add.reduceat(steps, starts) / runs
+    if ends.size > steps.size // 15 or np.any(runs < 3):
+        return None
+    even = np.abs(steps - np.repeat(means, runs)) <= EVEN * np.repeat(means, runs)
+    return float(means[0]) if np.all(even) else None
 
 
 def movement(values: FloatArray) -> int:
@@ -104,7 +118,22 @@ def upright(values: FloatArray) -> FloatArray:
     return -values if is_below_zero(values) else values
 
 
+def last_places(cells: Sequence[str]) -> FloatArray:
+    """Unit in the last place of each cell as it is written, shape (rows,), 0 where there is none.
+
+    Zeros that are not written make it too large for a few cells of a column.
+    """
+    return np.array([_last_place(cell) for cell in cells])
+
+
 def resolution(cells: Sequence[str]) -> float:
-    """The largest unit in the last place in which any of the cells is written."""
-    matches = [WRITTEN.match(cell) for cell in set(cells) if cell]
-    return max((float(f"1e{int(m[2] or 0) - len(m[1] or '')}") for m in matches if m), default=0.0)
+    """The unit in the last place of most of the cells."""
+    places = last_places([cell for cell in cells if cell])
+    return float(np.median(places)) if places.size else 0.0
+
+
+def _last_place(cell: str) -> float:
+    match = WRITTEN.match(cell)
+    if match is None or not match[0]:
+        return 0.0
+    return float(f"1e{int(match[2] or 0) - len(match[1] or '')}")

@@ -41,7 +41,7 @@ def guess_headings(
     numbers = {c: numbers_of(table, c) for c, h in enumerate(found) if h.role == "unknown"}
     _guess_words(table, found, numbers)
     _guess_counts(found, numbers, warnings)
-    left = [c for c, h in enumerate(found) if h.role == "unknown" and numbers[c] is not None]
+    left = [c for c, h in enumerate(found) if h.role == "unknown" and _holds(numbers[c])]
     refuse_time(table, [c for c in left if len(left) > 1], numbers)
     has_branch = any(h.role == "branch" for h in found)
     if has_branch and len(left) > 1 and wide_of is None and not is_wide:
@@ -53,6 +53,11 @@ def guess_headings(
         known = wide_of is not None or is_wide
         _guess_branches(table, found, readings, known, warnings)
     return found
+
+
+def _holds(values: FloatArray | None) -> bool:
+    """There are numbers, and not only blank cells or words."""
+    return values is not None and not np.all(np.isnan(values))
 
 
 def _guess_words(

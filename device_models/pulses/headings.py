@@ -158,9 +158,10 @@ def _take_name(
     is_near_unit = bool(get_close_matches(remark.lower(), KNOWN_UNITS, cutoff=0.75))
     if is_near_unit or not (named_brackets or LABEL.fullmatch(remark) or _is_condition(remark)):
         return heading, name, remark
-    kind = "condition" if _is_condition(remark) else "device"
-    if getattr(heading, kind) is None:
-        heading = replace(heading, **{kind: remark[:40]})
+    if _is_condition(remark):
+        heading = replace(heading, condition=heading.condition or remark)
+    else:
+        heading = replace(heading, device=heading.device or remark[:40])
     return heading, _without_text(name, remark), ""
 
 

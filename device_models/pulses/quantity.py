@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from device_models.pulses.columns import Readings, read_complete, read_numbers
-from device_models.pulses.headings import NUMBER, QUANTITIES, Heading
+from device_models.pulses.headings import NUMBER, Heading
+from device_models.pulses.names import QUANTITIES
+from device_models.pulses.repeats import average
 from device_models.pulses.roles import Roles
+from device_models.pulses.signs import turn_upright
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, PulseDataError, show
 from device_models.pulses.units import EXPECTED, Unit, find_unit
@@ -21,15 +24,22 @@ READ_VOLTAGE = re.compile(
     re.IGNORECASE,
 )
 
+# Bare currents below this are in A: nobody drives 1 mA through a device to read it.
+LARGEST_CURRENT = 1e-3
+
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """What was measured: quantity, unit, and one array of values for each column of readings."""
+    """What was measured: quantity, unit, and one array of values for each column of readings.
+
+    `read_noise` is the std of one read, in the unit, where states were read several times.
+    """
 
     quantity: str
     unit: str
     values: tuple[FloatArray, ...]
     warnings: list[str] = field(default_factory=list)
+    read_noise: float | None = None
 
 
 def measure(
@@ -45,29 +55,107 @@ def measure(
     that are not positive.
     """
     chosen = unit_option(table, quantity, unit)
-    columns = [(c, h, read_numbers(table, c)) for c, h, _ in roles.readings]
+    sets = [[(k, h) for k in roles.repeats.get(c, (c,))] for c, h, _ in roles.readings]
+    columns = [
+        (c, h, read_numbers(table, c)) for members in sets for c, h in members
+    ]
     units = [_unit_of(table, c, h, r, quantity, chosen) for c, h, r in columns]
     measured = [
-        h.quantity or (u.measures if u and u.measures in QUANTITIES else quantity)
-        for (_, h, _), u in zip(columns, units, strict=True)
+        h.quantity or _measured(u) or quantity for (_, h, _), u in zip(columns, units, strict=True)
     ]
     _check_one(table, [c for c, _, _ in columns], measured, units)
-    warnings = _unit_warnings(units, measured[0])
+    what, named = measured[0], [(c, h) for c, h, _ in columns]
+    warnings = _unit_warnings(units, what, _assumes_si(roles, columns, units, what))
+    known = units[0] is not None and units[0].measures != "arbitrary"
+    known = known or _assumes_si(roles, columns, units, what)
     values = [
         r.values * (u.factor if u else 1.0) for (_, _, r), u in zip(columns, units, strict=True)
     ]
-    known = units[0] is not None and units[0].measures != "arbitrary"
-    if measured[0] == "current":
-        values = [
-            v / _read_voltage(table, roles, c, h, read_voltage_V)
-            for v, (c, h, _) in zip(values, columns, strict=True)
-        ]
+    if what == "current":
+        values = _over_voltage(table, roles, named, values, units[0], read_voltage_V, warnings)
     elif read_voltage_V is not None:
         raise PulseDataError(f"{table.path}: option read_voltage_V: the file holds no currents")
-    if measured[0] == "resistance":
-        _check_positive(table, [c for c, _, _ in columns], values, known)
-        return Quantity("resistance", "ohm" if known else "1", tuple(values), warnings)
-    return Quantity("conductance", "S" if known else "1", tuple(values), warnings)
+    knows_branches = "branch" in roles.conditions or all(h.branch for _, h in named)
+    values, turned = turn_upright(table, named, values, what, knows_branches)
+    warnings += turned + _change_warnings(table, named)
+    if what == "resistance":
+        _check_positive(table, [c for c, _ in named], values, known)
+    means, noise = _averaged(sets, values)
+    quantity, base = ("resistance", "ohm") if what == "resistance" else ("conductance", "S")
+    return Quantity(quantity, base if known else "1", means, warnings, noise)
+
+
+def _measured(unit: Unit | None) -> str | None:
+    """Quantity that a unit gives away."""
+    by_unit = (unit.per_size or unit.measures) if unit else None
+    return by_unit if by_unit in QUANTITIES else None
+
+
+def _averaged(
+    sets: Sequence[Sequence[tuple[int, Heading]]], values: Sequence[FloatArray]
+) -> tuple[tuple[FloatArray, ...], float | None]:
+    """Means over the repeats of a read, and the std of one read over all of them."""
+    means, noises, start = [], [], 0
+    for members in sets:
+        mean, noise = average(values[start : start + len(members)])
+        start += len(members)
+        means.append(mean)
+        noises += [] if noise is None else [noise]
+    return tuple(means), float(np.sqrt(np.mean(np.square(noises)))) if noises else None
+
+
+def _assumes_si(
+    roles: Roles,
+    columns: Sequence[tuple[int, Heading, Readings]],
+    units: Sequence[Unit | None],
+    measured: str | None,
+) -> bool:
+    """Currents without unit beside read voltages without unit, of a size that only A explains."""
+    if measured != "current" or any(units) or "read_voltage" not in roles.conditions:
+        return False
+    small = all(np.nanmax(np.abs(r.values), initial=0.0) < LARGEST_CURRENT for _, _, r in columns)
+    return small and roles.conditions["read_voltage"][1].unit is None
+
+
+def _over_voltage(
+    table: Table,
+    roles: Roles,
+    columns: Sequence[tuple[int, Heading]],
+    values: Sequence[FloatArray],
+    unit: Unit | None,
+    option: float | None,
+    warnings: list[str],
+) -> list[FloatArray]:
+    """Currents over their read voltages; relative currents without one stay as they are."""
+    voltages = [_read_voltage(table, roles, h, option) for _, h in columns]
+    relative = unit is not None and unit.measures == "arbitrary"
+    if relative and all(voltage is None for voltage in voltages):
+        warnings.append(f"currents in {unit.symbol if unit else ''} without a read voltage: kept")
+        return list(values)
+    for (c, _), voltage in zip(columns, voltages, strict=True):
+        if voltage is None:
+            raise _needs_voltage(table, roles, c)
+    return [v / u for v, u in zip(values, voltages, strict=True) if u is not None]
+
+
+def _needs_voltage(table: Table, roles: Roles, column: int) -> PulseDataError:
+    """A current without read voltage: as an option, or by the column that could hold it."""
+    more = "a column 'V_read (V)'"
+    if "amplitude" in roles.conditions:
+        c, heading = roles.conditions["amplitude"]
+        unit = heading.unit.symbol if heading.unit else "V"
+        more = f"columns={ {c + 1: f'V_read ({unit})'} } if {table.column_name(c)} holds it"
+    return PulseDataError(
+        f"{table.place(table.header_line or table.lines[0], column)}: a current needs its read "
+        f"voltage: give read_voltage_V=0.1 with its value in volts, or {more}"
+    )
+
+
+def _change_warnings(table: Table, columns: Sequence[tuple[int, Heading]]) -> list[str]:
+    changes = [table.column_name(c) for c, h in columns if h.is_change]
+    if not changes:
+        return []
+    return [f"{', '.join(changes[:4])}: a change, not a value: read as it stands"]
 
 
 def unit_option(table: Table, quantity: str | None, unit: str | None) -> Unit | None:
@@ -131,32 +219,58 @@ def _check_one(
     line = table.header_line or table.lines[0]
     for column, what, unit in zip(columns, measured, units, strict=True):
         if (unit is None) != (units[0] is None):
+            symbol = next(u.symbol for u in (unit, units[0]) if u is not None)
             raise PulseDataError(
                 f"{table.place(line, column)}: a unit here or in {table.column_name(columns[0])}, "
-                f"but not in both; write both or give unit"
+                f"but not in both; write both or give unit={symbol!r}"
             )
         if what != measured[0]:
             raise PulseDataError(
                 f"{table.place(line, column)}: {what or 'no quantity'} beside {measured[0]} in "
-                f"{table.column_name(columns[0])}; quantity=... says which to read"
+                f"{table.column_name(columns[0])}; "
+                f"quantity={(measured[0] or what)!r} says which to read"
             )
+        if unit and units[0] and unit.measures == "arbitrary" and unit.symbol != units[0].symbol:
+            _check_relative(table, column, unit, units[0])
 
 
-def _unit_warnings(units: Sequence[Unit | None], measured: str | None) -> list[str]:
+def _check_relative(table: Table, column: int, unit: Unit, first: Unit) -> None:
+    """Units per width or area are kept in words, so they have to be the same."""
+    if unit.per_size or first.per_size:
+        raise PulseDataError(
+            f"{table.place(table.header_line or table.lines[0], column)}: unit {unit.symbol!r} "
+            f"beside {first.symbol!r}; units per width or area are not converted, write both alike"
+        )
+
+
+def _unit_warnings(
+    units: Sequence[Unit | None], measured: str | None, assumes_si: bool
+) -> list[str]:
     warnings = []
     symbols = list(dict.fromkeys(u.symbol for u in units if u is not None))
     if len({u.factor for u in units if u is not None}) > 1:
         warnings.append(f"mixed units {', '.join(symbols)}: each column is converted by its own")
-    if units[0] is None:
-        warnings.append("no unit in the file or the options: read as arbitrary units; give unit")
+    if assumes_si:
+        warnings.append("no unit in the file or the options: currents of this size are read as A")
+    elif units[0] is None:
+        example = {"resistance": "kOhm", "current": "nA"}.get(measured or "", "uS")
+        warnings.append(
+            f"no unit in the file or the options: read as arbitrary units; unit={example!r} gives one"
+        )
+    elif units[0].per_size:
+        warnings.append(
+            f"{units[0].symbol} is a {units[0].per_size} per width or area: read as arbitrary units"
+        )
     if measured is None:
-        warnings.append("no quantity named: read as conductance; give quantity")
+        warnings.append(
+            "no quantity named: read as conductance; quantity='resistance' reads it as resistance"
+        )
     return warnings
 
 
 def _read_voltage(
-    table: Table, roles: Roles, column: int, heading: Heading, option: float | None
-) -> FloatArray | float:
+    table: Table, roles: Roles, heading: Heading, option: float | None
+) -> FloatArray | float | None:
     """Read voltage [V]: from its column, the heading, the option, or the lines above the table."""
     given: FloatArray | float | None = heading.read_voltage_V
     if "read_voltage" in roles.conditions:
@@ -171,12 +285,8 @@ def _read_voltage(
     if given is not None and option is not None and not np.allclose(given, option):
         raise PulseDataError(f"{table.path}: option read_voltage_V={option:g} contradicts the file")
     voltage = option if given is None else given
-    if voltage is None or (not isinstance(voltage, np.ndarray) and not 0 < abs(voltage) < np.inf):
-        raise PulseDataError(
-            f"{table.place(table.header_line or table.lines[0], column)}: a current needs its read "
-            f"voltage: give read_voltage_V (not 0), or a column 'V_read (V)'"
-        )
-    return voltage
+    usable = isinstance(voltage, np.ndarray) or (voltage and 0 < abs(voltage) < np.inf)
+    return voltage if usable else None
 
 
 def _voltage_above(table: Table) -> float | None:

@@ -235,10 +235,11 @@ def _with_unknown(table: Table, headings: list[Heading], warnings: list[str]) ->
     several = len(numeric) > 1
     for c in numeric:
         text = found[c].text if several and found[c].number is None else None
-        is_condition = text is not None and squeeze(text) in CONDITION_WORDS
-        label = {"condition" if is_condition else "device": text} if text else {}
-        label = {k: v for k, v in label.items() if getattr(found[c], k) is None}
-        found[c] = replace(found[c], role="value", **label)
+        if text and squeeze(text) in CONDITION_WORDS:
+            found[c] = replace(found[c], condition=text)
+        else:
+            found[c] = replace(found[c], device=found[c].device or text)
+        found[c] = replace(found[c], role="value")
     names = ", ".join(show(found[c].text) for c in numeric[:5])
     conditions = all(found[c].condition for c in numeric)
     one_each = "under one condition each" if conditions else "of one device each"

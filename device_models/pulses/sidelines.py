@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from device_models.pulses.counting import numbers_of, resolution
+from device_models.pulses.counting import last_places, numbers_of, resolution
 from device_models.pulses.headings import Heading
 from device_models.pulses.names import squeeze
 from device_models.pulses.tables import Table
@@ -99,7 +99,7 @@ def _partner(table: Table, other: Reading, kept: Sequence[Reading]) -> int | Non
         if first is None or second is None or not _alike(heading, other[1]):
             continue
         inverse = (heading.measures == "resistance") != (other[1].measures == "resistance")
-        digits = resolution(table.columns[c]), resolution(table.columns[other[0]])
+        digits = last_places(table.columns[c]), last_places(table.columns[other[0]])
         if _is_constant(first, second, inverse, digits):
             return c
     return None
@@ -112,7 +112,7 @@ def _alike(first: Heading, second: Heading) -> bool:
 
 
 def _is_constant(
-    first: FloatArray, second: FloatArray, inverse: bool, digits: tuple[float, float]
+    first: FloatArray, second: FloatArray, inverse: bool, digits: tuple[FloatArray, FloatArray]
 ) -> bool:
     """Product (`inverse`) or ratio of two columns is constant, up to their last digits."""
     there = ~np.isnan(first) & ~np.isnan(second) & (first != 0) & (second != 0)
@@ -121,9 +121,9 @@ def _is_constant(
     sizes = np.abs(first[there]), np.abs(second[there])
     logs = np.log(sizes[0]), np.log(sizes[1])
     combined = logs[0] + logs[1] if inverse else logs[0] - logs[1]
-    limit = CONSTANT + 0.6 * (digits[0] / sizes[0] + digits[1] / sizes[1])
+    limit = CONSTANT + 0.6 * (digits[0][there] / sizes[0] + digits[1][there] / sizes[1])
     # Two columns that hardly change have a constant product whatever they are.
-    changes = np.ptp(logs[0]) > 5 * np.max(limit)
+    changes = np.ptp(logs[0]) > 5 * np.median(limit)
     return bool(changes and np.all(np.abs(combined - np.median(combined)) < limit))
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from device_models.pulses.counting import EVEN, even_step, numbers_of
+from device_models.pulses.counting import even_step, is_sampled, numbers_of
 from device_models.pulses.headings import Heading
 from device_models.pulses.names import words_of
 from device_models.pulses.sidelines import Reading
@@ -35,7 +33,7 @@ def check_time(
         return
     values = numbers_of(table, clocks[0])
     step = even_step(values)
-    if step is not None and values is not None and _is_sampled(values, step):
+    if step is not None and values is not None and is_sampled(values, step):
         raise PulseDataError(
             f"{table.place(table.header_line or table.lines[0], clocks[0])}: rises evenly by "
             f"{step:.4g}: readings against time, not one a pulse; expected one reading after each "
@@ -50,8 +48,3 @@ def is_time(heading: Heading) -> bool:
     """The heading is that of time stamps."""
     in_seconds = heading.unit is not None and heading.unit.measures == "time"
     return heading.role == "ignored" and (in_seconds or bool(TIME_WORDS & set(words_of(heading.text))))
-
-
-def _is_sampled(values: np.ndarray, step: float) -> bool:
-    """A clock that does not tick once a reading."""
-    return abs(step - 1) > EVEN or bool(np.any(values != np.rint(values)))
