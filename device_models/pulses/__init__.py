@@ -15,9 +15,9 @@ from pathlib import Path
 
 from device_models.files import FileError, read_limited
 from device_models.pulses.checks import check_segments
+from device_models.pulses.descriptions import describe_columns
 from device_models.pulses.layouts import find_segments
 from device_models.pulses.quantity import measure, unit_option
-from device_models.pulses.descriptions import describe_columns
 from device_models.pulses.roles import LAYOUTS, WIDE_OF, assign_roles
 from device_models.pulses.row_kinds import select_rows
 from device_models.pulses.sheets import read_sheet_table

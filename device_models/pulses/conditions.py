@@ -114,7 +114,9 @@ def settle_voltages(
         values = numbers_of(table, c)
         if values is None or np.unique(np.abs(values)).size != 1 or not np.any(values):
             continue
-        name = f"the voltage that stays beside the pulse amplitude in {table.column_name(special[0])}"
+        name = (
+            f"the voltage that stays beside the pulse amplitude in {table.column_name(special[0])}"
+        )
         voltages.remove(c)
         if has_read:
             left_out[c] = f"left out: {name}"

@@ -18,8 +18,10 @@ def describe_columns(table: Table, roles: Roles) -> tuple[ColumnUse, ...]:
         uses[column] = _readings(heading)
         if pulses is not None:
             uses[pulses] = "pulse number"
-        for k, repeat in enumerate(roles.repeats.get(column, ()), 1):
-            uses[repeat] = f"read {k} of the {uses[column]}" if k > 1 else f"read 1: {uses[column]}"
+        reads = roles.repeats.get(column, ())
+        uses |= {
+            c: f"{_readings(heading)}, read {k} of {len(reads)}" for k, c in enumerate(reads, 1)
+        }
     for role, (column, heading) in roles.conditions.items():
         unit = heading.unit.symbol if heading.unit else UNITS.get(role, "")
         uses[column] = f"{NAMES.get(role, role)}{f' [{unit}]' if unit else ''}"

@@ -151,7 +151,10 @@ def _guess_in_words(found: Sequence[Heading], moves: Mapping[int, int]) -> str:
     for c, way in moves.items():
         branch = found[c].branch or "LTP and LTD in one trace"
         device = f" of device {found[c].device}" if found[c].device else ""
-        parts.append(f"column {c + 1} {MOVES[way] if way or not found[c].branch else 'stays'}: {branch}{device}")
+        parts.append(
+            f"column {c + 1} {'stays' if found[c].branch and not way else MOVES[way]}: "
+            f"{branch}{device}"
+        )
     said = "; ".join(parts[:6]) + (f" and {len(parts) - 6} more" if len(parts) > 6 else "")
     literal = {c + 1: _word(h) for c, h in enumerate(found) if h.role != "unknown"}
     more = f"; guessed from the numbers, columns={literal} says so" if len(literal) < 9 else ""

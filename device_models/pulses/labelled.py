@@ -44,19 +44,21 @@ def label_readings(
             return tuple(
                 (c, replace(h, branch=b), p) for (c, h, p), b in zip(found, branches, strict=True)
             )
+    raise _ask(table, found, keys)
+
+
+def _ask(
+    table: Table, readings: Sequence[Reading], keys: Sequence[tuple[object, ...]]
+) -> PulseDataError:
+    """What to give for columns that nothing tells apart."""
     second = next(i for i, key in enumerate(keys) if key in keys[:i])
-    raise _ask(table, found, keys.index(keys[second]), second)
-
-
-def _ask(table: Table, readings: Sequence[Reading], first: int, second: int) -> PulseDataError:
-    """What to give for two columns that nothing tells apart."""
-    literal = {readings[i][0] + 1: f"{_stem(readings[i][1])} device {k}" for k, i in
-               ((1, first), (2, second))}
+    alike = [r for r, key in zip(readings, keys, strict=True) if key == keys[second]]
+    literal = {c + 1: f"{_stem(h)} device {k}" for k, (c, h, _) in enumerate(alike, 1)}
+    names = f", or names such as columns={literal}" if len(literal) < 9 else ""
     return PulseDataError(
         f"{table.place(table.header_line or table.lines[0], readings[second][0])}: nothing tells "
-        f"these readings from those of {table.column_name(readings[first][0])}; give "
-        f"wide_of='cycle', wide_of='device', wide_of='condition' or wide_of='repeat', or names "
-        f"such as columns={literal}"
+        f"these readings from those of {table.column_name(alike[0][0])}; give wide_of='cycle', "
+        f"wide_of='device', wide_of='condition' or wide_of='repeat'{names}"
     )
 
 
@@ -77,7 +79,8 @@ def _counted(table: Table, column: int, heading: Heading, wide_of: str, number: 
 
 
 def _identity(heading: Heading) -> tuple[object, ...]:
-    labels = (heading.branch, heading.device, heading.cycle, heading.condition)
+    # Readings without a label are those of device 1.
+    labels = (heading.branch, heading.device or "1", heading.cycle, heading.condition)
     return (*labels, heading.field_G, heading.amplitude_V, heading.width_s)
 
 
@@ -88,7 +91,9 @@ def _explained(
     if heading.number is None:
         return heading
     kind = wide_of or ("cycle" if heading.branch else None)
-    if kind is None or kind == "repeat":
+    if kind == "repeat":
+        return replace(heading, number=None)
+    if kind is None:
         raise PulseDataError(
             f"{table.place(table.header_line or table.lines[0], column)}: the number in "
             f"{show(heading.text)} can be a cycle or a device; give wide_of='cycle' or "
@@ -104,9 +109,7 @@ def _explained(
     return replace(heading, device=heading.device or heading.number, number=None)
 
 
-def _opposite(
-    table: Table, readings: Sequence[Reading], quantity: str | None
-) -> list[str] | None:
+def _opposite(table: Table, readings: Sequence[Reading], quantity: str | None) -> list[str] | None:
     """Branches of two columns of which one rises and the other falls, LTP where G rises."""
     signs = []
     for column, heading, _ in readings:

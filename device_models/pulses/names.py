@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 
-BRANCH_WORDS = {
-    **dict.fromkeys(
-        "ltp p pot pot. potentiation potentiate up set +1 1 + 1.0".split(),
-        "LTP",
-    ),
-    **dict.fromkeys(
-        "ltd d dep dep. depression depress down reset -1 - -1.0".split(),
-        "LTD",
-    ),
-}
+
+def words_in(text: str) -> frozenset[str]:
+    """The words of `text` as a set."""
+    return frozenset(text.split())
+
+
+LTP_WORDS = words_in("ltp p pot pot. potentiation potentiate up set +1 1 + 1.0")
+LTD_WORDS = words_in("ltd d dep dep. depression depress down reset -1 - -1.0")
+BRANCH_WORDS = {**dict.fromkeys(LTP_WORDS, "LTP"), **dict.fromkeys(LTD_WORDS, "LTD")}
 # Roles by their names, written without case, blanks and punctuation.
 NAMES = {
     "resistance": "r res resistance rread readresistance channelresistance devicer rmeas rmem ron",
@@ -44,19 +43,20 @@ NAMES = {
 }
 ROLES = {name: role for role, names in NAMES.items() for name in names.split()}
 QUANTITIES = ("resistance", "conductance", "current")
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 MEASURES = {"field": "field", "amplitude": "voltage", "read_voltage": "voltage", "width": "time"}
 # A unit in brackets on these is a remark, e.g. "time (s)" or "pulse (#)".
 LABEL_ROLES = ("pulse", "branch", "device", "cycle", "condition", "ignored")
 
-PULSE_WORDS = frozenset("pulse pulses stimulus stimuli stimulation stimulations spike spikes".split())
-COUNTER_WORDS = frozenset(
-    "n no nr num number numbers index idx id count counts counter # applied of the k i p x total "
-    "cumulative".split()
+PULSE_WORDS = words_in("pulse pulses stimulus stimuli stimulation stimulations spike spikes")
+COUNTER_WORDS = words_in(
+    "n no nr num number numbers index idx id count counts counter # applied of the k i "
+    "p x total cumulative"
 )
-PULSE_KINDS = frozenset("electrical optical light voltage programming write gate".split())
-ADJECTIVES = frozenset(
-    "absolute abs measured measurement channel device read raw the of mean average averaged "
-    "normalized normalised normal norm relative synaptic".split()
+PULSE_KINDS = words_in("electrical optical light voltage programming write gate")
+ADJECTIVES = words_in(
+    "absolute abs measured measurement channel device read raw the of mean average "
+    "averaged normalized normalised normal norm relative synaptic"
 )
 FILLERS = re.compile(
     r"(?<![a-z])(?:of|the|after|for|in|and|data|curve|branch|mean|average|norm|normali[sz]ed)(?![a-z])",
@@ -71,11 +71,12 @@ DERIVED = re.compile(
     re.IGNORECASE,
 )
 # A letter in brackets that says over what the readings run: "G(n)".
-ARGUMENTS = frozenset(("n", "t", "#", "p", "k", "i", "x", "pulse", "pulses", "n pulses"))
+ARGUMENTS = words_in("n t # p k i x pulse pulses")
 # Words that name what a device was read under, where a label stands.
-CONDITION_WORDS = frozenset(
-    "red green blue white yellow violet uv ir nir dark light flat bent bending stretched released "
-    "pristine annealed vacuum air n2 o2 ar dry wet fresh aged folded".split()
+CONDITION_WORDS = words_in(
+    "red green blue white yellow violet uv ir nir dark light flat bent bending "
+    "stretched released pristine annealed vacuum air n2 o2 ar dry wet fresh aged "
+    "folded"
 )
 
 
@@ -97,7 +98,7 @@ def role_of(text: str) -> str | None:
     words = words_of(text)
     plain = [w for w in words if w not in PULSE_KINDS]
     counted = len(plain) == len(words) or any(w in COUNTER_WORDS for w in plain)
-    if counted and PULSE_WORDS.intersection(plain) and PULSE_WORDS | COUNTER_WORDS >= set(plain):
+    if counted and PULSE_WORDS.intersection(plain) and set(plain) <= PULSE_WORDS | COUNTER_WORDS:
         return "pulse"
     if re.fullmatch(r"pulses?#|#pulses?|n_?pulses?|p#|#p|idx_?[knip]|n_?p", text.lower().strip()):
         return "pulse"

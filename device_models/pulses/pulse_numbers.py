@@ -59,17 +59,15 @@ def _choose(
     good = [c for c in named if c in counting] or ([] if named else counting)
     if not good or any(not _agree(numbers[good[0]], numbers[c]) for c in good[1:]):
         first, second = pulses[:2]
+        place = table.place(table.header_line or table.lines[0], second)
         raise PulseDataError(
-            f"{table.place(table.header_line or table.lines[0], second)}: pulse numbers here and in "
-            f"{table.column_name(first)}; columns={{{first + 1}: None}} or "
+            f"{place}: pulse numbers here and in {table.column_name(first)}; columns={{{first + 1}: None}} or "
             f"columns={{{second + 1}: None}} leaves one out"
         )
     for c in pulses:
         if c != good[0]:
             left_out[c] = f"left out: {table.column_name(good[0])} counts the pulses"
-            warnings.append(
-                f"{table.column_name(c)} is left out: {table.column_name(good[0])} counts the pulses"
-            )
+            warnings.append(f"{table.column_name(c)} is {left_out[c]}")
     return good[0]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from device_models.pulses.columns import Readings, read_complete, read_numbers
-from device_models.pulses.headings import NUMBER, Heading
+from device_models.pulses.columns import Readings, read_numbers
+from device_models.pulses.currents import assumes_si, over_voltage
+from device_models.pulses.headings import Heading
 from device_models.pulses.names import QUANTITIES
 from device_models.pulses.repeats import average
 from device_models.pulses.roles import Roles
@@ -17,15 +17,6 @@ from device_models.pulses.signs import turn_upright
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, PulseDataError, show
 from device_models.pulses.units import EXPECTED, Unit, find_unit
-
-READ_VOLTAGE = re.compile(
-    rf"(?:v[ _]?read|read[ _-]?(?:voltage|bias))\s*[(\[]?\s*(?P<unit>m?V)?\s*[)\]]?[\s:=,;]*"
-    rf"(?P<number>{NUMBER})\s*(?P<after>m?V)?",
-    re.IGNORECASE,
-)
-
-# Bare currents below this are in A: nobody drives 1 mA through a device to read it.
-LARGEST_CURRENT = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,33 +47,35 @@ def measure(
     """
     chosen = unit_option(table, quantity, unit)
     sets = [[(k, h) for k in roles.repeats.get(c, (c,))] for c, h, _ in roles.readings]
-    columns = [
-        (c, h, read_numbers(table, c)) for members in sets for c, h in members
+    columns = [member for members in sets for member in members]
+    readings = [read_numbers(table, c) for c, _ in columns]
+    units = [
+        _unit_of(table, c, h, r, quantity, chosen)
+        for (c, h), r in zip(columns, readings, strict=True)
     ]
-    units = [_unit_of(table, c, h, r, quantity, chosen) for c, h, r in columns]
-    measured = [
-        h.quantity or _measured(u) or quantity for (_, h, _), u in zip(columns, units, strict=True)
-    ]
-    _check_one(table, [c for c, _, _ in columns], measured, units)
-    what, named = measured[0], [(c, h) for c, h, _ in columns]
-    warnings = _unit_warnings(units, what, _assumes_si(roles, columns, units, what))
-    known = units[0] is not None and units[0].measures != "arbitrary"
-    known = known or _assumes_si(roles, columns, units, what)
-    values = [
-        r.values * (u.factor if u else 1.0) for (_, _, r), u in zip(columns, units, strict=True)
-    ]
+    names = [h.quantity or _measured(u) for (_, h), u in zip(columns, units, strict=True)]
+    measured = [name or quantity for name in names]
+    _check_one(table, [c for c, _ in columns], measured, units)
+    what, in_si = measured[0], assumes_si(roles, readings, units, measured[0])
+    known = in_si or (units[0] is not None and units[0].measures != "arbitrary")
+    warnings = [*_unit_warnings(units, what, in_si), *_change_warnings(table, columns)]
+    values = _converted(readings, units)
     if what == "current":
-        values = _over_voltage(table, roles, named, values, units[0], read_voltage_V, warnings)
+        values = over_voltage(table, roles, columns, values, units[0], read_voltage_V, warnings)
     elif read_voltage_V is not None:
         raise PulseDataError(f"{table.path}: option read_voltage_V: the file holds no currents")
-    knows_branches = "branch" in roles.conditions or all(h.branch for _, h in named)
-    values, turned = turn_upright(table, named, values, what, knows_branches)
-    warnings += turned + _change_warnings(table, named)
+    knows_branches = "branch" in roles.conditions or all(h.branch for _, h in columns)
+    values, turned = turn_upright(table, columns, values, what, knows_branches)
     if what == "resistance":
-        _check_positive(table, [c for c, _ in named], values, known)
+        _check_positive(table, [c for c, _ in columns], values, known)
     means, noise = _averaged(sets, values)
-    quantity, base = ("resistance", "ohm") if what == "resistance" else ("conductance", "S")
-    return Quantity(quantity, base if known else "1", means, warnings, noise)
+    name, base = ("resistance", "ohm") if what == "resistance" else ("conductance", "S")
+    return Quantity(name, base if known else "1", means, [*warnings, *turned], noise)
+
+
+def _converted(readings: Sequence[Readings], units: Sequence[Unit | None]) -> list[FloatArray]:
+    """Values in the base unit of each column."""
+    return [r.values * (u.factor if u else 1.0) for r, u in zip(readings, units, strict=True)]
 
 
 def _measured(unit: Unit | None) -> str | None:
@@ -102,53 +95,6 @@ def _averaged(
         means.append(mean)
         noises += [] if noise is None else [noise]
     return tuple(means), float(np.sqrt(np.mean(np.square(noises)))) if noises else None
-
-
-def _assumes_si(
-    roles: Roles,
-    columns: Sequence[tuple[int, Heading, Readings]],
-    units: Sequence[Unit | None],
-    measured: str | None,
-) -> bool:
-    """Currents without unit beside read voltages without unit, of a size that only A explains."""
-    if measured != "current" or any(units) or "read_voltage" not in roles.conditions:
-        return False
-    small = all(np.nanmax(np.abs(r.values), initial=0.0) < LARGEST_CURRENT for _, _, r in columns)
-    return small and roles.conditions["read_voltage"][1].unit is None
-
-
-def _over_voltage(
-    table: Table,
-    roles: Roles,
-    columns: Sequence[tuple[int, Heading]],
-    values: Sequence[FloatArray],
-    unit: Unit | None,
-    option: float | None,
-    warnings: list[str],
-) -> list[FloatArray]:
-    """Currents over their read voltages; relative currents without one stay as they are."""
-    voltages = [_read_voltage(table, roles, h, option) for _, h in columns]
-    relative = unit is not None and unit.measures == "arbitrary"
-    if relative and all(voltage is None for voltage in voltages):
-        warnings.append(f"currents in {unit.symbol if unit else ''} without a read voltage: kept")
-        return list(values)
-    for (c, _), voltage in zip(columns, voltages, strict=True):
-        if voltage is None:
-            raise _needs_voltage(table, roles, c)
-    return [v / u for v, u in zip(values, voltages, strict=True) if u is not None]
-
-
-def _needs_voltage(table: Table, roles: Roles, column: int) -> PulseDataError:
-    """A current without read voltage: as an option, or by the column that could hold it."""
-    more = "a column 'V_read (V)'"
-    if "amplitude" in roles.conditions:
-        c, heading = roles.conditions["amplitude"]
-        unit = heading.unit.symbol if heading.unit else "V"
-        more = f"columns={ {c + 1: f'V_read ({unit})'} } if {table.column_name(c)} holds it"
-    return PulseDataError(
-        f"{table.place(table.header_line or table.lines[0], column)}: a current needs its read "
-        f"voltage: give read_voltage_V=0.1 with its value in volts, or {more}"
-    )
 
 
 def _change_warnings(table: Table, columns: Sequence[tuple[int, Heading]]) -> list[str]:
@@ -255,7 +201,8 @@ def _unit_warnings(
     elif units[0] is None:
         example = {"resistance": "kOhm", "current": "nA"}.get(measured or "", "uS")
         warnings.append(
-            f"no unit in the file or the options: read as arbitrary units; unit={example!r} gives one"
+            "no unit in the file or the options: read as arbitrary units; "
+            f"unit={example!r} gives one"
         )
     elif units[0].per_size:
         warnings.append(
@@ -266,36 +213,6 @@ def _unit_warnings(
             "no quantity named: read as conductance; quantity='resistance' reads it as resistance"
         )
     return warnings
-
-
-def _read_voltage(
-    table: Table, roles: Roles, heading: Heading, option: float | None
-) -> FloatArray | float | None:
-    """Read voltage [V]: from its column, the heading, the option, or the lines above the table."""
-    given: FloatArray | float | None = heading.read_voltage_V
-    if "read_voltage" in roles.conditions:
-        where, name = roles.conditions["read_voltage"]
-        factor = name.unit.factor if name.unit else 1.0
-        given = read_complete(table, where, "read voltage") * factor
-        if np.any(zero := given == 0):
-            raise table.error(
-                int(np.argmax(zero)), where, "a read voltage of 0 gives no conductance"
-            )
-    given = _voltage_above(table) if given is None and option is None else given
-    if given is not None and option is not None and not np.allclose(given, option):
-        raise PulseDataError(f"{table.path}: option read_voltage_V={option:g} contradicts the file")
-    voltage = option if given is None else given
-    usable = isinstance(voltage, np.ndarray) or (voltage and 0 < abs(voltage) < np.inf)
-    return voltage if usable else None
-
-
-def _voltage_above(table: Table) -> float | None:
-    for text in table.remarks:
-        match = READ_VOLTAGE.search(" ".join(text[:500].split()))
-        if match is not None and match["number"] is not None:
-            unit = find_unit(match["after"] or match["unit"] or "V")
-            return float(match["number"]) * (unit.factor if unit else 1.0)
-    return None
 
 
 def _check_positive(

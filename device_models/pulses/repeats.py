@@ -12,11 +12,13 @@ from device_models.pulses.headings import Heading
 from device_models.pulses.names import words_of
 from device_models.pulses.sidelines import Reading
 from device_models.pulses.tables import Table
-from device_models.pulses.types import FloatArray
+from device_models.pulses.types import FloatArray, PulseDataError
 
 # Reads of one state scatter by less than this share of what the trace spans.
 SCATTER = 0.05
-REPEAT_WORDS = frozenset("read reads reading readings repeat repeats rep reps meas sample".split())
+REPEAT_WORDS = frozenset(
+    ["read", "reads", "reading", "readings", "repeat", "repeats", "rep", "reps", "meas", "sample"]
+)
 
 # First column of each set of repeats, with all its columns.
 Repeats = dict[int, tuple[int, ...]]
@@ -26,33 +28,59 @@ def find_repeats(
     table: Table,
     readings: Sequence[Reading],
     wide_of: str | None,
+    named: frozenset[int],
     is_one_read: bool,
     warnings: list[str],
 ) -> tuple[list[Reading], Repeats]:
     """Readings with one column for each set of repeats, and the columns of each set.
 
-    `is_one_read` says that each row carries the voltage of its own read or pulse, so that numbered
-    columns beside it cannot be other cycles. Without `wide_of="repeat"` the numbers have to be
+    `named` are columns that the caller calls repeats of the one to their left; `is_one_read` says
+    that each row carries the voltage of its own read and pulse, so that numbered columns beside
+    it are hardly other cycles. Without `wide_of="repeat"` the numbers have to be
     numbered alike and follow one trace closely.
     """
-    if wide_of not in (None, "repeat") or len(readings) < 2:
-        return list(readings), {}
-    sets: dict[tuple[object, ...], list[Reading]] = {}
+    sets = _named_sets(readings, named)
+    if wide_of in (None, "repeat") and not sets:
+        sets = _numbered_sets(table, readings, wide_of, is_one_read)
+    if wide_of == "repeat" and not sets:
+        raise PulseDataError(
+            f"{table.place(table.header_line or table.lines[0])}: wide_of='repeat' contradicts the "
+            f"file: no two columns read the same state"
+        )
+    repeats = {members[0][0]: tuple(c for c, _, _ in members) for members in sets}
+    warnings += [_averaged(table, columns) for columns in repeats.values()]
+    gone = {c for columns in repeats.values() for c in columns[1:]}
+    kept = [
+        (c, replace(h, number=None) if c in repeats else h, p)
+        for c, h, p in readings
+        if c not in gone
+    ]
+    return kept, repeats
+
+
+def _named_sets(readings: Sequence[Reading], named: frozenset[int]) -> list[list[Reading]]:
+    """Each column that is called a repeat, with the one to its left that is not."""
+    sets: list[list[Reading]] = []
     for reading in readings:
-        sets.setdefault(_key(reading[1], wide_of == "repeat"), []).append(reading)
-    kept, repeats = [], {}
-    for members in sets.values():
-        said = wide_of == "repeat" or _named(members)
-        if len(members) > 1 and (said or (is_one_read and _is_numbered(members))) and (
-            wide_of == "repeat" or _follow_one_trace(table, members)
-        ):
-            column, heading, pulses = members[0]
-            repeats[column] = tuple(c for c, _, _ in members)
-            kept.append((column, replace(heading, number=None), pulses))
-            warnings.append(_averaged(table, repeats[column]))
-        else:
-            kept += members
-    return sorted(kept, key=lambda r: r[0]), repeats
+        if reading[0] not in named:
+            sets.append([reading])
+        elif sets:
+            sets[-1].append(reading)
+    return [members for members in sets if len(members) > 1]
+
+
+def _numbered_sets(
+    table: Table, readings: Sequence[Reading], wide_of: str | None, is_one_read: bool
+) -> list[list[Reading]]:
+    """Columns that differ in nothing but a number and, unless said, follow one trace closely."""
+    groups: dict[tuple[object, ...], list[Reading]] = {}
+    for reading in readings:
+        groups.setdefault(_key(reading[1], wide_of == "repeat"), []).append(reading)
+    sets = [members for members in groups.values() if len(members) > 1]
+    if wide_of == "repeat":
+        return sets
+    plain = [m for m in sets if _is_numbered(m) and (is_one_read or _is_called_so(m))]
+    return [members for members in plain if _follow_one_trace(table, members)]
 
 
 def _key(heading: Heading, with_cycles: bool) -> tuple[object, ...]:
@@ -67,10 +95,9 @@ def _counts_reads(heading: Heading) -> bool:
     return bool(REPEAT_WORDS & set(words_of(heading.text)))
 
 
-def _named(members: Sequence[Reading]) -> bool:
-    return _is_numbered(members) and all(
-        REPEAT_WORDS & set(words_of(h.text)) for _, h, _ in members
-    )
+def _is_called_so(members: Sequence[Reading]) -> bool:
+    """ "G read 1", "G read 2", or the like."""
+    return all(REPEAT_WORDS & set(words_of(h.text)) for _, h, _ in members)
 
 
 def _is_numbered(members: Sequence[Reading]) -> bool:

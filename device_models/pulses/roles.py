@@ -12,6 +12,7 @@ from device_models.pulses.guesses import guess_headings
 from device_models.pulses.headings import Heading, HeadingError, read_heading
 from device_models.pulses.labelled import label_readings
 from device_models.pulses.names import BRANCH_WORDS, CONDITION_WORDS, squeeze, words_of
+from device_models.pulses.pairs import leave_out_second_pair
 from device_models.pulses.pulse_numbers import find_counter, pulse_columns
 from device_models.pulses.repeats import Repeats, find_repeats
 from device_models.pulses.sidelines import Reading, leave_out_sidelines
@@ -22,7 +23,7 @@ from device_models.pulses.types import PulseDataError, show
 LAYOUTS = ("long", "wide", "trace")
 WIDE_OF = ("cycle", "device", "condition", "repeat")
 CONDITIONS = ("branch", "device", "cycle", "field", "amplitude", "width", "read_voltage")
-COMMENT = frozenset("comment note notes remark date".split())
+COMMENT = frozenset(["comment", "note", "notes", "remark", "date"])
 # Words that are written into a bracket for a name: "G (left)" beside "G (right)".
 FEWEST_NAMED = 2
 
@@ -57,10 +58,10 @@ def assign_roles(
     """
     is_named = any(table.headings)
     given = frozenset(given_columns(table, columns or {}))
-    table = renamed(table, columns or {})
+    original, table = table, renamed(table, columns or {})
     warnings: list[str] = []
     left_out: dict[int, str] = {}
-    headings = read_headings(table)
+    headings = _as_named(original, read_headings(table), given)
     if not is_named:
         is_wide = layout == "wide"
         headings = guess_headings(table, headings, quantity, wide_of, is_wide, warnings)
@@ -72,6 +73,19 @@ def assign_roles(
     roles = replace(roles, readings=readings)
     _check_layout(table, roles, layout)
     return roles
+
+
+def _as_named(table: Table, headings: list[Heading], given: frozenset[int]) -> list[Heading]:
+    """A column that is called a condition keeps the unit that the file gives it."""
+    for c in given:
+        if headings[c].role == "condition" and table.headings[c]:
+            try:
+                unit = read_heading(table.headings[c]).condition_unit
+            except HeadingError:
+                unit = ""
+            same = headings[c].condition_unit or unit
+            headings[c] = replace(headings[c], text=table.headings[c], condition_unit=same)
+    return headings
 
 
 def given_columns(table: Table, columns: Mapping[str | int, str | None]) -> list[int]:
@@ -135,11 +149,15 @@ def _settle(
 ) -> list[Heading]:
     """Headings whose role the cells confirm: no pulse numbers in words, no readings that count."""
     headings = _paired_letters(headings)
+    for c in given:
+        if squeeze(headings[c].text) == "repeat":
+            headings[c] = replace(headings[c], role="value")
     for c, heading in enumerate(headings):
         if heading.role == "pulse" and c not in given:
             headings[c] = _numbered(table, c, heading, left_out)
     find_counter(table, headings, warnings, left_out)
     headings = _with_unknown(table, headings, warnings)
+    leave_out_second_pair(table, headings, warnings, left_out)
     settle_voltages(table, headings, warnings, left_out)
     return headings
 
@@ -177,7 +195,8 @@ def _sort_columns(
     readings = leave_out_sidelines(table, readings, quantity, warnings, left_out)
     check_time(table, headings, readings, conditions, warnings)
     is_one_read = "read_voltage" in conditions and "amplitude" in conditions
-    readings, repeats = find_repeats(table, readings, wide_of, is_one_read, warnings)
+    said = frozenset(c for c in given if squeeze(headings[c].text) == "repeat")
+    readings, repeats = find_repeats(table, readings, wide_of, said, is_one_read, warnings)
     _note_left_out(table, headings, warnings, left_out)
     return Roles(tuple(readings), conditions, warnings, tuple(settings), repeats, left_out)
 
@@ -231,7 +250,9 @@ def _with_unknown(table: Table, headings: list[Heading], warnings: list[str]) ->
     numeric = [c for c in unknown if _has_numbers(table, c)]
     has_branch = any(h.role == "branch" for h in found)
     if not numeric or (has_branch and len(numeric) > 1):
-        raise PulseDataError(f"{_header_place(table)}: no column of readings; {_advice(table, numeric)}")
+        raise PulseDataError(
+            f"{_header_place(table)}: no column of readings; {_advice(table, numeric)}"
+        )
     several = len(numeric) > 1
     for c in numeric:
         text = found[c].text if several and found[c].number is None else None

@@ -11,7 +11,7 @@ from device_models.pulses.sidelines import Reading
 from device_models.pulses.tables import Table
 from device_models.pulses.types import PulseDataError
 
-TIME_WORDS = frozenset("time t timestamp elapsed".split())
+TIME_WORDS = frozenset(["time", "t", "timestamp", "elapsed"])
 
 
 def check_time(
@@ -47,4 +47,6 @@ def check_time(
 def is_time(heading: Heading) -> bool:
     """The heading is that of time stamps."""
     in_seconds = heading.unit is not None and heading.unit.measures == "time"
-    return heading.role == "ignored" and (in_seconds or bool(TIME_WORDS & set(words_of(heading.text))))
+    return heading.role == "ignored" and (
+        in_seconds or bool(TIME_WORDS & set(words_of(heading.text)))
+    )

@@ -42,7 +42,9 @@ ARBITRARY = {
     *("g0", "r0", "gmax", "gmin", "rmax", "rmin", "dimensionless", "unitless", "rel.", "relative"),
 }
 # Per width or per area: nA/um, S/m, A/cm^2, uA mm-1.
-PER_SIZE = re.compile(r"(.+?)\s*(?:(?:/|\bper\b)\s*([munck]?m)(?:\^?[12])?|[ .*]([munck]?m)\^?-[12])")
+PER_SIZE = re.compile(
+    r"(.+?)\s*(?:(?:/|\bper\b)\s*([munck]?m)(?:\^?[12])?|[ .*]([munck]?m)\^?-[12])"
+)
 POWER = re.compile(
     r"[x*\u00d7]?\s*(?:10\s*(?:\^\s*\(?([+-]?\d{1,2})\)?|([+-]\d{1,2}))|1[eE]([+-]?\d{1,2}))[\s*]*(\D.*)"
 )
@@ -53,7 +55,8 @@ LONG_PREFIXES = {
 LONG = re.compile(rf"({'|'.join(LONG_PREFIXES)})[\s-]?([a-z]{{3,}}|[SAV])", re.IGNORECASE)
 # Units of what else a device may be read under; they measure no reading.
 CONDITION_UNIT = re.compile(
-    r"K|(?:\u00b0|deg\.? ?)C|\u00b0|degrees?|[munc]m|\u00c5|%(?: ?(?:RH|strain))?|RH|[mu]?W(?:(?:/| )[munc]?m\^?-?2)?"
+    r"K|(?:\u00b0|deg\.? ?)C|\u00b0|degrees?|[munc]m|\u00c5|%(?: ?(?:RH|strain))?|RH"
+    r"|[mu]?W(?:(?:/| )[munc]?m\^?-?2)?"
     r"|lux|lx|ppm|ppb|[kMh]?Pa|[mu]?bar|m?[Tt]orr|e?V/nm|eV|rpm|wt ?%|at ?%|sccm|[kM]?Hz"
 )
 EXPECTED = {
@@ -125,7 +128,9 @@ def _scaled(text: str) -> Unit | None:
     unit = UNITS.get(match[4].strip()) if match else None
     if match is None or unit is None:
         return None
-    return Unit(text, unit.measures, unit.factor * float(f"1e{int(match[1] or match[2] or match[3])}"))
+    return Unit(
+        text, unit.measures, unit.factor * float(f"1e{int(match[1] or match[2] or match[3])}")
+    )
 
 
 def _spelled_out(text: str) -> Unit | None:
@@ -133,9 +138,10 @@ def _spelled_out(text: str) -> Unit | None:
     match = LONG.fullmatch(text)
     if match is None:
         return None
-    factor = PREFIXES.get(LONG_PREFIXES[match[1].lower()], 0.0) or {"g": 1e9, "t": 1e12}[
-        match[1][0].lower()
-    ]
+    factor = (
+        PREFIXES.get(LONG_PREFIXES[match[1].lower()], 0.0)
+        or {"g": 1e9, "t": 1e12}[match[1][0].lower()]
+    )
     base = UNITS.get(match[2]) or UNITS.get(match[2].lower())
     return None if base is None else Unit(text, base.measures, base.factor * factor)
 
