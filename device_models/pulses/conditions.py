@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from device_models.pulses.counting import numbers_of, resolution
 from device_models.pulses.headings import Heading
-from device_models.pulses.names import squeeze
+from device_models.pulses.names import squeeze, words_in
 from device_models.pulses.tables import Table
 from device_models.pulses.types import PulseDataError
 
@@ -18,7 +18,7 @@ from device_models.pulses.types import PulseDataError
 LEAST_CHANGE = 0.05
 SHORTEST_RUN = 3
 MOST_SETTINGS = 24
-GENERIC_VOLTAGES = ("voltage", "v", "voltages", "bias", "appliedvoltage")
+GENERIC_VOLTAGES = words_in("voltage v voltages volt volts bias appliedvoltage amplitude")
 
 
 def settle_conditions(
@@ -108,6 +108,8 @@ def settle_voltages(
     if len(voltages) < 2:
         return
     special = [c for c in voltages if squeeze(_name(headings[c])) not in GENERIC_VOLTAGES]
+    pulsed = [c for c in special if squeeze(_name(headings[c])) == "pulseamplitude"]
+    special = pulsed or special
     others = [c for c in voltages if c not in special]
     has_read = any(h.role == "read_voltage" for h in headings)
     for c in others if len(special) == 1 else []:

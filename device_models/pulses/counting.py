@@ -96,6 +96,24 @@ def even_step(values: FloatArray | None) -> float | None:
     return float(means[0]) if np.all(even) else None
 
 
+def is_held(values: FloatArray) -> bool:
+    """The numbers change in few rows, as settings do: constant, or over long runs."""
+    there = values[~np.isnan(values)]
+    return there.size >= 6 and int(np.count_nonzero(np.diff(there))) <= there.size // 6
+
+
+def is_swept(values: FloatArray) -> bool:
+    """The numbers go up and down in even steps."""
+    there = values[~np.isnan(values)]
+    steps = np.diff(there)
+    if there.size < 8 or not (np.any(steps > 0) and np.any(steps < 0)):
+        return False
+    size = np.abs(steps)
+    even = np.abs(size - np.median(size)) <= EVEN * np.median(size)
+    turns = int(np.count_nonzero(np.diff(np.sign(steps[even]))))
+    return bool(np.mean(even) > 0.8 and turns <= steps.size // 4)
+
+
 def movement(values: FloatArray) -> int:
     """+1 for readings that rise, -1 for readings that fall, 0 where they do both or neither."""
     there = upright(values[~np.isnan(values)])

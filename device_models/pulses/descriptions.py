@@ -58,4 +58,4 @@ def _unused(table: Table, column: int) -> str:
         role = read_headings(table)[column].role
     except PulseDataError:
         role = "unknown"
-    return "left out: time or comment" if role == "ignored" else "left out: heading not known"
+    return "left out: time, comment or log" if role == "ignored" else "left out: heading not known"

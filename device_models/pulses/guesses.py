@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from device_models.pulses.counting import (
     counts,
     even_step,
     is_clock,
+    is_held,
+    is_swept,
     movement,
     numbers_of,
     upright,
@@ -22,6 +25,8 @@ from device_models.pulses.types import FloatArray, PulseDataError
 
 # Devices differ by more than this factor in their range, cycles of one device do not.
 OTHER_RANGE = 1.5
+OTHER_UNIT = 30.0
+ALIKE = 0.7
 MOVES = {1: "rises", -1: "falls", 0: "rises and falls"}
 
 
@@ -42,14 +47,16 @@ def guess_headings(
     _guess_words(table, found, numbers)
     _guess_counts(found, numbers, warnings)
     left = [c for c, h in enumerate(found) if h.role == "unknown" and _holds(numbers[c])]
-    refuse_time(table, [c for c in left if len(left) > 1], numbers)
+    readings = {c: values for c in left if (values := numbers[c]) is not None}
+    if len(left) > 1:
+        refuse_time(table, readings)
+        _refuse_settings(table, found, readings)
     has_branch = any(h.role == "branch" for h in found)
     if has_branch and len(left) > 1 and wide_of is None and not is_wide:
         raise _ask(table, found, left)
     for c in left:
         found[c] = replace(found[c], role="value", quantity=quantity)
     if len(left) > 1 and not has_branch:
-        readings = {c: values for c in left if (values := numbers[c]) is not None}
         known = wide_of is not None or is_wide
         _guess_branches(table, found, readings, known, warnings)
     return found
@@ -84,12 +91,41 @@ def _guess_counts(
         warnings.append(f"column {c + 1} has no heading and counts up: taken as pulse numbers")
 
 
-def refuse_time(
-    table: Table, columns: Sequence[int], numbers: Mapping[int, FloatArray | None]
+def _refuse_settings(
+    table: Table, found: Sequence[Heading], left: Mapping[int, FloatArray]
 ) -> None:
+    """PulseDataError for columns that are held over many rows, or swept as voltages are."""
+    held = [c for c, values in left.items() if is_held(values)]
+    if held:
+        literal = {c + 1: _word(h) for c, h in enumerate(found) if h.role != "unknown"}
+        literal |= {c + 1: _setting(v) if c in held else "value" for c, v in left.items()}
+        raise PulseDataError(
+            f"{table.place(table.lines[0], held[0])}: holds few values, each over many rows; say "
+            f"what it is, for example columns={dict(sorted(literal.items())[:8])}"
+        )
+    swept = [c for c, values in left.items() if is_swept(values)]
+    if swept and len(swept) < len(left):
+        raise PulseDataError(
+            f"{table.place(table.lines[0], swept[0])}: goes up and down in even steps, as the "
+            f"voltage of a sweep does; expected one reading after each pulse"
+        )
+
+
+def _setting(values: FloatArray) -> str | None:
+    """The likely name of a column that is held: cycles count, voltages have two signs."""
+    kinds = np.unique(values[~np.isnan(values)])
+    if kinds.size == 1:
+        return None
+    if kinds[0] in (0, 1) and np.all(np.diff(kinds) == 1):
+        return "cycle"
+    return "amplitude (V)" if kinds[0] < 0 else "condition"
+
+
+def refuse_time(table: Table, numbers: Mapping[int, FloatArray]) -> None:
     """PulseDataError for a column that runs like a clock beside readings that do not."""
+    columns = list(numbers)
     clocks = [c for c in columns if is_clock(numbers[c])]
-    if not clocks or all(even_step(_reversed(numbers[c])) or c in clocks for c in columns):
+    if not clocks or all(even_step(numbers[c][::-1]) or c in clocks for c in columns):
         return
     c = clocks[0]
     step = even_step(numbers[c]) or 0.0
@@ -99,10 +135,6 @@ def refuse_time(
         f"{table.place(table.lines[0], c)}: rises evenly by {step:.4g}: readings against time, not "
         f"one a pulse; expected one reading after each pulse{more}"
     )
-
-
-def _reversed(values: FloatArray | None) -> FloatArray | None:
-    return None if values is None else values[::-1]
 
 
 def _guess_branches(
@@ -141,9 +173,21 @@ def _others_are_flat(readings: Mapping[int, FloatArray], moves: Mapping[int, int
 
 
 def _are_devices(readings: Mapping[int, FloatArray]) -> bool:
-    """Ranges differ from column to column as those of devices do, not as those of cycles."""
-    ranges = sorted(float(np.ptp(upright(v[~np.isnan(v)]))) for v in readings.values())
-    return ranges[0] > 0 and ranges[-1] > OTHER_RANGE * ranges[0]
+    """Columns go alike, and differ in range as devices do, more than cycles and less than units."""
+    arrays = np.array([upright(values) for values in readings.values()])
+    arrays = arrays[:, ~np.any(np.isnan(arrays), axis=0)]
+    if arrays.shape[1] < 4 or any(_runs_like_time(values) for values in arrays):
+        return False
+    ranges = np.ptp(arrays, axis=1)
+    if ranges.min() <= 0 or not OTHER_RANGE < ranges.max() / ranges.min() < OTHER_UNIT:
+        return False
+    return bool(np.corrcoef(arrays)[0].min() > ALIKE)
+
+
+def _runs_like_time(values: FloatArray) -> bool:
+    """Rises from about 0 in every row: it could be what the others are plotted over."""
+    steps = np.diff(values)
+    return bool(steps.min() > 0 and abs(values[0]) <= 1.5 * np.median(steps))
 
 
 def _guess_in_words(found: Sequence[Heading], moves: Mapping[int, int]) -> str:
@@ -171,11 +215,12 @@ def _word(heading: Heading) -> str | None:
 def _ask(table: Table, found: Sequence[Heading], columns: Sequence[int]) -> PulseDataError:
     """What to give for columns that can be read in two ways, in words that can be typed."""
     literal = {c + 1: _word(h) for c, h in enumerate(found)}
-    for k, c in enumerate(columns, 1):
-        literal[c + 1] = f"{found[c].branch or ''} device {k}".strip()
-    shown = dict(list(literal.items())[:8])
+    seen: Counter[str | None] = Counter()
+    for c in columns:
+        seen[found[c].branch] += 1
+        literal[c + 1] = f"{found[c].branch or ''} device {seen[found[c].branch]}".strip()
+    names = f", or name each, as columns={literal} does" if len(literal) < 9 else ""
     return PulseDataError(
         f"{table.place(table.lines[0], 0)}: {len(found)} columns without a header; say what they "
-        f"are: wide_of='device', wide_of='cycle' or wide_of='condition', or name each, as "
-        f"columns={shown} does"
+        f"are: wide_of='device', wide_of='cycle' or wide_of='condition'{names}"
     )

@@ -36,7 +36,7 @@ NAMES = {
     "curvature wavelength lambda power lightpower opticalpower powerdensity lightintensity "
     "intensity illumination humidity relativehumidity rh oxygen oxygenpressure po2 pressure "
     "thickness concentration annealingtemperature annealtemperature bendingcycles ph "
-    "frequency pulsefrequency colour color light illuminance atmosphere ambient stress",
+    "frequency pulsefrequency colour color illuminance atmosphere ambient stress",
     "ignored": "time t timestamp date elapsed elapsedtime std sd stdev error err "
     "sem uncertainty comment note notes remark leakage leakagecurrent gatecurrent gateleakage "
     "ig igate igs gateleakagecurrent stderr variance cv",

@@ -61,8 +61,8 @@ def _choose(
         first, second = pulses[:2]
         place = table.place(table.header_line or table.lines[0], second)
         raise PulseDataError(
-            f"{place}: pulse numbers here and in {table.column_name(first)}; columns={{{first + 1}: None}} or "
-            f"columns={{{second + 1}: None}} leaves one out"
+            f"{place}: pulse numbers here and in {table.column_name(first)}; "
+            f"columns={{{first + 1}: None}} or columns={{{second + 1}: None}} leaves one out"
         )
     for c in pulses:
         if c != good[0]:

@@ -153,7 +153,7 @@ def _settle(
         if squeeze(headings[c].text) == "repeat":
             headings[c] = replace(headings[c], role="value")
     for c, heading in enumerate(headings):
-        if heading.role == "pulse" and c not in given:
+        if heading.role in ("pulse", "branch") and c not in given:
             headings[c] = _numbered(table, c, heading, left_out)
     find_counter(table, headings, warnings, left_out)
     headings = _with_unknown(table, headings, warnings)
@@ -163,8 +163,13 @@ def _settle(
 
 
 def _numbered(table: Table, column: int, heading: Heading, left_out: dict[int, str]) -> Heading:
-    """A column named as pulse numbers that holds words is one of branches, or of other words."""
+    """A column named as pulse numbers that holds words is one of branches, or of other words.
+
+    One of branches that holds one word alone, and none of theirs, says nothing.
+    """
     words = {cell.lower() for cell in table.columns[column] if cell}
+    if heading.role == "branch" and (len(words) != 1 or words & set(BRANCH_WORDS)):
+        return heading
     if any(is_number(word, table.decimal) for word in words):
         return heading
     if words and words <= set(BRANCH_WORDS):

@@ -34,6 +34,7 @@ def leave_out_sidelines(
     Raises PulseDataError where a second quantity does not follow from the first.
     """
     kept = _without_derived(table, list(readings), warnings, left_out)
+    kept = _without_means(table, kept, warnings, left_out)
     kept = _of_one_quantity(table, kept, quantity, warnings, left_out)
     if 1 < len(kept) <= 40:
         kept = _without_copies(table, kept, warnings, left_out)
@@ -174,7 +175,7 @@ def _is_running_mean(values: FloatArray, of: FloatArray, digits: float) -> bool:
     return False
 
 
-def leave_out_means(
+def _without_means(
     table: Table, readings: list[Reading], warnings: list[str], left_out: dict[int, str]
 ) -> list[Reading]:
     """A column called mean or average beside the columns it is the mean of."""

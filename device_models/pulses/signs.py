@@ -43,8 +43,8 @@ def turn_upright(
         if knows_branches:
             return list(values), []
         raise PulseDataError(
-            f"{table.place(line, columns[0][0])}: negative throughout: sizes, changes or "
-            f"logarithms? quantity='conductance' reads their sizes"
+            f"{table.place(line, columns[0][0])}: negative throughout; quantity='conductance' "
+            f"says that their size counts, logarithms and changes have to be written as values"
         )
     return [-v for v in values], [_warning(measured)]
 
