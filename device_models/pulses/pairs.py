@@ -54,10 +54,9 @@ def _pairs(headings: Sequence[Heading]) -> list[Pair]:
         return []
     straight = list(zip(volts, amperes, strict=True))
     numbered = {headings[c].number for c in (*volts, *amperes)}
-    same = all(headings[v].number == headings[i].number for v, i in straight)
-    if same and len(numbered) == 2:
-        return straight
-    return straight if all(abs(v - i) == 1 for v, i in straight) and len(numbered) == 1 else []
+    same = len(numbered) == 2 and all(headings[v].number == headings[i].number for v, i in straight)
+    beside = len({v - i for v, i in straight}) == 1 and abs(volts[0] - amperes[0]) == 1
+    return straight if same or beside else []
 
 
 def _second(numbers: Sequence[tuple[FloatArray | None, FloatArray | None]]) -> int | None:

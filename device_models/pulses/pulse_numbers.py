@@ -125,12 +125,13 @@ def read_pulse_numbers(table: Table, column: int, rows: slice, warnings: list[st
         )
     else:
         numbers = read_complete(part, column, "pulse number")
+    numbers = _whole(table, column, numbers, warnings)
     if np.any(numbers < 0):
         row = int(np.argmax(numbers < 0))
         raise part.error(
             row, column, f"pulse number {numbers[row]:g} is negative; expected 0, 1, ..."
         )
-    return _whole(table, column, numbers, warnings)
+    return numbers
 
 
 def _whole(table: Table, column: int, numbers: FloatArray, warnings: list[str]) -> FloatArray:
