@@ -248,8 +248,8 @@ def test_blank_pulse_numbers_at_the_end_continue_the_count(tmp_path):
     text = table("Pulse,G (uS)", COUNT, TRACE) + ",0.9\n"
     data = read(tmp_path, text)
     assert data.segments[1].pulses[-1] == 21
-    assert "1 rows at the end without a number: the count goes on to 41" in said(data)
-    with pytest.raises(PulseDataError, match="line 5, column 1 .*a blank cell is no pulse number"):
+    assert "1 row at the end without a number: the count goes on to 41" in said(data)
+    with pytest.raises(PulseDataError, match=r"line 5, column 1 .*a blank cell is no pulse number"):
         read(tmp_path, text.replace("\n3,", "\n,", 1))
     with pytest.raises(PulseDataError, match="a blank cell is no pulse number"):
         read(tmp_path, text + ",0.8\n,0.7\n,0.6\n")

@@ -120,8 +120,8 @@ def read_pulse_numbers(table: Table, column: int, rows: slice, warnings: list[st
         numbers = np.concatenate([numbers, numbers[-1] + np.arange(1.0, n_blank + 1)])
         _note(
             warnings,
-            f"{table.column_name(column)}: {n_blank} rows at the end without a number: the count "
-            f"goes on to {numbers[-1]:g}",
+            f"{table.column_name(column)}: {n_blank} row{'s' if n_blank > 1 else ''} at the end "
+            f"without a number: the count goes on to {numbers[-1]:g}",
         )
     else:
         numbers = read_complete(part, column, "pulse number")
