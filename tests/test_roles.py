@@ -320,7 +320,7 @@ def test_readings_that_start_at_zero_stay(tmp_path):
         ),
         ((TRACE, TRACE * 1.01), "nothing tells these readings from those of column 1"),
         ((TRACE, TRACE * 1.01, TRACE), "3 columns without a header"),
-        ((np.cumsum(LTP), LTP), "nothing tells these readings"),
+        ((np.cumsum(LTP), LTP), "columns={1: None, 2: 'LTP device 1'}"),
         ((TRACE, TRACE[::-1] ** 0.2), "nothing tells these readings"),
         ((TRACE, 1000 * TRACE), "nothing tells these readings"),
     ],
@@ -558,7 +558,7 @@ def test_the_size_of_a_current_counts_at_either_read_voltage(tmp_path, scale, vo
     columns = [COUNT, sign * scale * TRACE] if "," in heading else [sign * scale * TRACE]
     data = read(tmp_path, table(heading, *columns), read_voltage_V=volt)
     assert_trace(data, scale / 0.1)
-    assert ("other sign than the read voltage" in said(data)) == (sign * volt < 0)
+    assert ("over their read voltage are negative throughout" in said(data)) == (sign * volt < 0)
 
 
 def test_negative_traces_keep_ltp_and_ltd(tmp_path):

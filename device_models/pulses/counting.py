@@ -97,9 +97,12 @@ def even_step(values: FloatArray | None) -> float | None:
 
 
 def is_held(values: FloatArray) -> bool:
-    """The numbers change in few rows, as settings do: constant, or over long runs."""
+    """The numbers change in few rows, as settings do: two or three, or a count of long runs."""
     there = values[~np.isnan(values)]
-    return there.size >= 6 and int(np.count_nonzero(np.diff(there))) <= there.size // 6
+    if there.size < 6 or int(np.count_nonzero(np.diff(there))) > there.size // 6:
+        return False
+    kinds = np.unique(there)
+    return kinds.size <= 3 or bool(kinds[0] in (0, 1) and np.all(np.diff(kinds) == 1))
 
 
 def is_swept(values: FloatArray) -> bool:

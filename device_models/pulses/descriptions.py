@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from device_models.pulses.given import read_headings
 from device_models.pulses.headings import Heading
-from device_models.pulses.roles import Roles, read_headings
+from device_models.pulses.roles import Roles
 from device_models.pulses.tables import Table
 from device_models.pulses.types import ColumnUse, PulseDataError
 
@@ -25,6 +26,7 @@ def describe_columns(table: Table, roles: Roles) -> tuple[ColumnUse, ...]:
     for role, (column, heading) in roles.conditions.items():
         unit = heading.unit.symbol if heading.unit else UNITS.get(role, "")
         uses[column] = f"{NAMES.get(role, role)}{f' [{unit}]' if unit else ''}"
+    uses |= dict.fromkeys(roles.devices, "device, beside the first name")
     for column, heading in roles.settings:
         unit = f" [{heading.condition_unit}]" if heading.condition_unit else ""
         uses[column] = f"condition{unit}"

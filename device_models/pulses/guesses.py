@@ -53,7 +53,7 @@ def guess_headings(
         _refuse_settings(table, found, readings)
     has_branch = any(h.role == "branch" for h in found)
     if has_branch and len(left) > 1 and wide_of is None and not is_wide:
-        raise _ask(table, found, left)
+        raise _ask(table, found, readings)
     for c in left:
         found[c] = replace(found[c], role="value", quantity=quantity)
     if len(left) > 1 and not has_branch:
@@ -157,8 +157,8 @@ def _guess_branches(
         if ways != {1, -1} and _are_devices(readings):
             for k, c in enumerate(readings, 1):
                 found[c] = replace(found[c], device=str(k))
-        elif len(readings) > 2:
-            raise _ask(table, found, list(readings))
+        elif len(readings) > 2 or _times(readings):
+            raise _ask(table, found, readings)
         else:
             return
     warnings.append(_guess_in_words(found, moves))
@@ -187,6 +187,8 @@ def _are_devices(readings: Mapping[int, FloatArray]) -> bool:
 def _runs_like_time(values: FloatArray) -> bool:
     """Rises from about 0 in every row: it could be what the others are plotted over."""
     steps = np.diff(values)
+    if steps.size < 3:
+        return False
     return bool(steps.min() > 0 and abs(values[0]) <= 1.5 * np.median(steps))
 
 
@@ -212,15 +214,29 @@ def _word(heading: Heading) -> str | None:
     return None if heading.role == "ignored" else heading.role
 
 
-def _ask(table: Table, found: Sequence[Heading], columns: Sequence[int]) -> PulseDataError:
+def _times(readings: Mapping[int, FloatArray]) -> list[int]:
+    """Columns that could be what the others are plotted over, where some cannot."""
+    found = [c for c, values in readings.items() if _runs_like_time(values[~np.isnan(values)])]
+    return found if len(found) < len(readings) else []
+
+
+def _ask(
+    table: Table, found: Sequence[Heading], readings: Mapping[int, FloatArray]
+) -> PulseDataError:
     """What to give for columns that can be read in two ways, in words that can be typed."""
     literal = {c + 1: _word(h) for c, h in enumerate(found)}
     seen: Counter[str | None] = Counter()
-    for c in columns:
+    times = _times(readings)
+    for c in readings:
+        if c in times:
+            literal[c + 1] = None
+            continue
         seen[found[c].branch] += 1
         literal[c + 1] = f"{found[c].branch or ''} device {seen[found[c].branch]}".strip()
-    names = f", or name each, as columns={literal} does" if len(literal) < 9 else ""
+    names = f"name each, as columns={literal} does" if len(literal) < 9 else "name each"
+    if not times:
+        names = f"wide_of='device', wide_of='cycle' or wide_of='condition', or {names}"
     return PulseDataError(
         f"{table.place(table.lines[0], 0)}: {len(found)} columns without a header; say what they "
-        f"are: wide_of='device', wide_of='cycle' or wide_of='condition'{names}"
+        f"are: {names}"
     )

@@ -36,6 +36,8 @@ LABEL = re.compile(r"(?![xX*]\d|[eE]-?\d)(?:[A-Za-z]{0,12}[\s_#.-]*\d{1,6}[A-Za-
 
 
 CHANGE = re.compile(r"[\u0394\u2206]|\bdelta(?![a-z])|\bchange\b", re.IGNORECASE)
+SIZE_OF = re.compile(r"\babs\s*\(([^()]*)\)", re.IGNORECASE)
+LOGARITHM = re.compile(r"\s*(?:log10|log|ln|lg)(?![a-z])", re.IGNORECASE)
 IDLE_REMARK = re.compile(
     r"(?:mean|avg|average|measured|meas|exp|experiment|raw|data|n\s*=\s*\d+)\.?", re.IGNORECASE
 )
@@ -77,13 +79,13 @@ def read_heading(text: str, named_brackets: bool = False) -> Heading:
 
     With `named_brackets` what stands in brackets is a name, as in "G (left)" beside "G (right)".
     """
-    words = normalise(text[:MAX_HEADING])
+    words = SIZE_OF.sub(r"\1", normalise(text[:MAX_HEADING]))
     spaced = words.replace("_", " ")
     heading = Heading(text, is_change=CHANGE.search(words) is not None)
     whole = role_of(words)
     if whole is not None and BRACKET.search(words) is None and "/" not in words:
         return _with_role(heading, whole)
-    if SPREAD.search(spaced):
+    if SPREAD.search(spaced) or LOGARITHM.match(spaced):
         return replace(heading, role="ignored")
     if DERIVED.search(spaced):
         heading, words = replace(heading, is_derived=True), DERIVED.sub(" ", words).strip(" _")
@@ -101,6 +103,8 @@ def _with_name(heading: Heading, name: str, rest: str, remark: str) -> Heading:
     """Heading with its role: `name` is what labels left of `rest`, `remark` a bracket not read."""
     name = FILLERS.sub(" ", name).strip() if heading.branch else name
     role = role_of(name) or role_of(rest)
+    # The B of "LTP B" is a name, and no magnetic field.
+    role = None if heading.branch and role == "field" and heading.unit is None else role
     if heading.branch and heading.device is None and role is None and squeeze(name):
         heading = replace(heading, device=name[:40])
     if role is None and remark and not heading.labelled:

@@ -23,13 +23,13 @@ NAMES = {
     "pulse": "n no nr number index idx # count step x counter ordinal",
     "branch": "branch direction polarity ltpltd pd pulsetype operation process sign kind type",
     "device": "device dev deviceid devid devicename devicenumber deviceno deviceindex dev# "
-    "device# dut cell cellid sample sampleid die dieid",
+    "device# dut cell cellid sample sampleid die dieid wordline bitline wl bl chip chipid",
     "cycle": "cycle cyc cycles cyclenumber cycleno cyclenr cycleindex cycleid cycle# run "
     "repetition rep repeat loop iteration sweep ncycle",
     "field": "field h b magneticfield magfield bfield hfield appliedfield externalfield mu0h",
     "amplitude": "amplitude amp pulseamplitude pulseamp pulsevoltage vpulse voltage v vg "
     "gatevoltage vprog vwrite writevoltage programmingvoltage vamp vp pulseheight pulsev vgs",
-    "read_voltage": "readvoltage vread readbias vr readv vds drainvoltage vdrain measv vmeas "
+    "read_voltage": "readvoltage vread readbias vr readv vds drainvoltage vdrain measv vmeas vd "
     "measvoltage measuredvoltage measurementvoltage measuringvoltage sensevoltage vsense",
     "width": "width pulsewidth pw tpulse pulseduration duration tp tw pulselength",
     "condition": "condition conditions temperature temp strain bending bendingradius radius "

@@ -148,7 +148,7 @@ def _whole(table: Table, column: int, numbers: FloatArray, warnings: list[str]) 
         f"{name}: pulse numbers are fractional, such as {first:g}: they rise by about 1 and are "
         f"read as the nearest whole ones",
     )
-    return np.rint(numbers)
+    return np.rint(numbers) + 0.0
 
 
 def _without_spaces(table: Table, column: int) -> Table:

@@ -59,6 +59,10 @@ def read_conditions(table: Table, roles: Roles, given: Labels) -> dict[str, NDAr
     for role, (column, heading) in roles.conditions.items():
         if role in readers:
             found[role] = readers[role](table, column)
+            if role == "device":
+                for more in roles.devices:
+                    names = np.char.add("/", read_devices(table, more))
+                    found[role] = np.char.add(found[role], names)
         elif role != "read_voltage":
             numbers, inverse = np.unique(read_complete(table, column, role), return_inverse=True)
             found[role] = np.array([convert(x, heading.unit) for x in numbers])[inverse]

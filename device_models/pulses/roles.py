@@ -8,8 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from device_models.pulses.conditions import settle_conditions, settle_voltages
 from device_models.pulses.counting import numbers_of
+from device_models.pulses.given import (
+    as_named,
+    given_columns,
+    header_place,
+    read_headings,
+    renamed,
+)
 from device_models.pulses.guesses import guess_headings
-from device_models.pulses.headings import Heading, HeadingError, read_heading
+from device_models.pulses.headings import Heading
 from device_models.pulses.labelled import label_readings
 from device_models.pulses.names import BRANCH_WORDS, CONDITION_WORDS, squeeze, words_of
 from device_models.pulses.pairs import leave_out_second_pair
@@ -24,22 +31,22 @@ LAYOUTS = ("long", "wide", "trace")
 WIDE_OF = ("cycle", "device", "condition", "repeat")
 CONDITIONS = ("branch", "device", "cycle", "field", "amplitude", "width", "read_voltage")
 COMMENT = frozenset(["comment", "note", "notes", "remark", "date"])
-# Words that are written into a bracket for a name: "G (left)" beside "G (right)".
-FEWEST_NAMED = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Roles:
     """Columns of readings with their headings and pulse-number column, and those of conditions.
 
-    `settings` are the columns of conditions beside field, voltage and width; `repeats` gives the
-    columns that are averaged, by the first of them; `left_out` says why a column is not used.
+    `settings` are the columns of conditions beside field, voltage and width; `devices` those that
+    name a device beside the first, as a bit line does; `repeats` gives the columns that are
+    averaged, by the first of them; `left_out` says why a column is not used.
     """
 
     readings: tuple[Reading, ...]
     conditions: Mapping[str, tuple[int, Heading]]
     warnings: list[str] = field(default_factory=list)
     settings: tuple[tuple[int, Heading], ...] = ()
+    devices: tuple[int, ...] = ()
     repeats: Repeats = field(default_factory=dict)
     left_out: Mapping[int, str] = field(default_factory=dict)
 
@@ -61,7 +68,7 @@ def assign_roles(
     original, table = table, renamed(table, columns or {})
     warnings: list[str] = []
     left_out: dict[int, str] = {}
-    headings = _as_named(original, read_headings(table), given)
+    headings = as_named(original, read_headings(table), given)
     if not is_named:
         is_wide = layout == "wide"
         headings = guess_headings(table, headings, quantity, wide_of, is_wide, warnings)
@@ -75,71 +82,6 @@ def assign_roles(
     return roles
 
 
-def _as_named(table: Table, headings: list[Heading], given: frozenset[int]) -> list[Heading]:
-    """A column that is called a condition keeps the unit that the file gives it."""
-    for c in given:
-        if headings[c].role == "condition" and table.headings[c]:
-            try:
-                unit = read_heading(table.headings[c]).condition_unit
-            except HeadingError:
-                unit = ""
-            same = headings[c].condition_unit or unit
-            headings[c] = replace(headings[c], text=table.headings[c], condition_unit=same)
-    return headings
-
-
-def given_columns(table: Table, columns: Mapping[str | int, str | None]) -> list[int]:
-    """Numbers from 0 of the columns that the option names; PulseDataError for one unknown."""
-    found = []
-    for key in columns:
-        matches = [i for i, h in enumerate(table.headings) if key in (h, i + 1)]
-        if len(matches) != 1:
-            known = ", ".join(show(h) for h in table.headings[:20] if h) or "numbers from 1"
-            many = "more than one column is called" if matches else "no column is called"
-            raise PulseDataError(
-                f"{table.path}: option columns: {many} {show(str(key))}; columns are {known}"
-            )
-        found.append(matches[0])
-    return found
-
-
-def renamed(table: Table, columns: Mapping[str | int, str | None]) -> Table:
-    """Table with other headings for some columns; None makes a comment of one."""
-    headings = list(table.headings)
-    for column, name in zip(given_columns(table, columns), columns.values(), strict=True):
-        headings[column] = "comment" if name is None else str(name)
-    return replace(table, headings=tuple(headings))
-
-
-def read_headings(table: Table) -> list[Heading]:
-    """What each heading says; one in brackets is a name where several differ in nothing else."""
-    texts = [t.replace(",", ".") if table.decimal == "," else t for t in table.headings]
-    stems = [re.sub(r"[(\[][^)\]]*[)\]]", "", t).strip().lower() for t in texts]
-    headings = []
-    for c, text in enumerate(texts):
-        alike = [t for t, stem in zip(texts, stems, strict=True) if stem == stems[c]]
-        try:
-            headings.append(_read_heading(text, alike))
-        except HeadingError as error:
-            raise PulseDataError(f"{_header_place(table, c)}: {error}") from None
-    return headings
-
-
-def _read_heading(text: str, alike: list[str]) -> Heading:
-    if not text:
-        return Heading("", role="unknown")
-    several = len(set(alike)) >= FEWEST_NAMED
-    in_brackets = re.findall(r"[(\[]([^)\]]*)[)\]]", text)
-    if several and in_brackets and in_brackets[0].strip().isdigit():
-        return read_heading(text, named_brackets=True)
-    try:
-        return read_heading(text)
-    except HeadingError:
-        if not several or not in_brackets:
-            raise
-        return read_heading(text, named_brackets=True)
-
-
 def _settle(
     table: Table,
     headings: list[Heading],
@@ -148,7 +90,7 @@ def _settle(
     left_out: dict[int, str],
 ) -> list[Heading]:
     """Headings whose role the cells confirm: no pulse numbers in words, no readings that count."""
-    headings = _paired_letters(headings)
+    headings = _lettered(_paired_letters(headings))
     for c in given:
         if squeeze(headings[c].text) == "repeat":
             headings[c] = replace(headings[c], role="value")
@@ -191,8 +133,12 @@ def _sort_columns(
     settings = settle_conditions(table, headings, given, warnings, left_out)
     pulses = pulse_columns(table, headings, warnings, left_out)
     conditions: dict[str, tuple[int, Heading]] = {}
+    devices: list[int] = []
     for c, heading in enumerate(headings):
         if heading.role in CONDITIONS:
+            if heading.role == "device" and "device" in conditions:
+                devices.append(c)
+                continue
             if heading.role in conditions:
                 raise _second(table, heading.role, conditions[heading.role][0], c)
             conditions[heading.role] = (c, heading)
@@ -203,12 +149,14 @@ def _sort_columns(
     said = frozenset(c for c in given if squeeze(headings[c].text) == "repeat")
     readings, repeats = find_repeats(table, readings, wide_of, said, is_one_read, warnings)
     _note_left_out(table, headings, warnings, left_out)
-    return Roles(tuple(readings), conditions, warnings, tuple(settings), repeats, left_out)
+    return Roles(
+        tuple(readings), conditions, warnings, tuple(settings), tuple(devices), repeats, left_out
+    )
 
 
 def _second(table: Table, role: str, first: int, second: int) -> PulseDataError:
     return PulseDataError(
-        f"{_header_place(table, second)}: a second {role} column beside "
+        f"{header_place(table, second)}: a second {role} column beside "
         f"{table.column_name(first)}; columns={{{first + 1}: None}} or "
         f"columns={{{second + 1}: None}} leaves one out"
     )
@@ -247,6 +195,7 @@ def _paired_letters(headings: list[Heading]) -> list[Heading]:
 def _with_unknown(table: Table, headings: list[Heading], warnings: list[str]) -> list[Heading]:
     """Columns of unknown name are readings where no column is known to be; a blank first, index."""
     found = list(headings)
+    _name_conditions(found)
     unknown = [c for c, h in enumerate(found) if h.role == "unknown"]
     if any(h.role == "value" for h in found):
         for c in (c for c in unknown if any(table.columns[c])):
@@ -256,7 +205,7 @@ def _with_unknown(table: Table, headings: list[Heading], warnings: list[str]) ->
     has_branch = any(h.role == "branch" for h in found)
     if not numeric or (has_branch and len(numeric) > 1):
         raise PulseDataError(
-            f"{_header_place(table)}: no column of readings; {_advice(table, numeric)}"
+            f"{header_place(table)}: no column of readings; {_advice(table, numeric)}"
         )
     several = len(numeric) > 1
     for c in numeric:
@@ -272,6 +221,26 @@ def _with_unknown(table: Table, headings: list[Heading], warnings: list[str]) ->
     what = f"readings {one_each}" if several else "the readings"
     warnings.append(f"columns {names} are taken as {what}: their headings are not known")
     return found
+
+
+def _name_conditions(headings: list[Heading]) -> None:
+    """ "flat" beside "5 mm" is a condition as well."""
+    if not any(h.role == "value" and h.condition for h in headings):
+        return
+    for c, heading in enumerate(headings):
+        if heading.role == "unknown" and squeeze(heading.text) in CONDITION_WORDS:
+            headings[c] = replace(heading, role="value", condition=heading.text)
+
+
+def _lettered(headings: list[Heading]) -> list[Heading]:
+    """B beside A is a name, and no magnetic field."""
+    letters = {h.text.strip().lower() for h in headings if h.unit is None}
+    if not {"a", "b"} <= letters:
+        return headings
+    return [
+        Heading(h.text) if h.role == "field" and h.unit is None and len(h.text.strip()) == 1 else h
+        for h in headings
+    ]
 
 
 def _advice(table: Table, numeric: list[int]) -> str:
@@ -297,9 +266,5 @@ def _check_layout(table: Table, roles: Roles, layout: str | None) -> None:
     }
     if layout is not None and wrong.get(layout):
         raise PulseDataError(
-            f"{_header_place(table)}: layout={layout!r} contradicts the file, which {wrong[layout]}"
+            f"{header_place(table)}: layout={layout!r} contradicts the file, which {wrong[layout]}"
         )
-
-
-def _header_place(table: Table, column: int | None = None) -> str:
-    return table.place(table.header_line or table.lines[0], column)

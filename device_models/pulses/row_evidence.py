@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.pulses.counting import numbers_of
+from device_models.pulses.given import read_headings
 from device_models.pulses.headings import Heading
 from device_models.pulses.names import squeeze, words_in
-from device_models.pulses.roles import read_headings
 from device_models.pulses.tables import Table, is_number
 from device_models.pulses.types import FloatArray, PulseDataError, show
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.pulses.counting import counts, counts_by_steps, numbers_of
+from device_models.pulses.given import read_headings, renamed
 from device_models.pulses.names import BRANCH_WORDS, squeeze
-from device_models.pulses.roles import read_headings, renamed
 from device_models.pulses.row_evidence import (
     READ_WORDS,
     WRITE_WORDS,

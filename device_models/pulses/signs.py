@@ -39,21 +39,22 @@ def turn_upright(
             f"{table.place(line, c)}: negative throughout beside {table.column_name(other)}, which "
             f"is not; columns={{{c + 1}: None}} leaves it out"
         )
+    place = table.place(line, columns[0][0])
+    if any(h.is_change for _, h in columns):
+        raise PulseDataError(f"{place}: changes that are negative throughout; expected values")
     if measured is None and max(float(np.nanmax(np.abs(v))) for v in values) >= SI_SIZED:
         if knows_branches:
             return list(values), []
         raise PulseDataError(
-            f"{table.place(line, columns[0][0])}: negative throughout; quantity='conductance' "
-            f"says that their size counts, logarithms and changes have to be written as values"
+            f"{place}: negative throughout; quantity='conductance' says that their size counts, "
+            f"logarithms and changes have to be written as values"
         )
     return [-v for v in values], [_warning(measured)]
 
 
 def _warning(measured: str | None) -> str:
     if measured == "current":
-        return (
-            "the currents have the other sign than the read voltage throughout: their size counts"
-        )
+        return "the currents over their read voltage are negative throughout: their size counts"
     if measured is None:
         return (
             "the readings are negative throughout: their size counts; if they are currents, "
