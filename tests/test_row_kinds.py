@@ -103,6 +103,49 @@ def test_pulses_between_reads_are_counted(tmp_path, n_writes, n_reads, words):
     assert (again in said(data)) == (n_reads > 1)
 
 
+def noisy(states: np.ndarray, n_reads: int, scatter: float) -> np.ndarray:
+    """Reads of each state, shape (states * n_reads,), to six digits."""
+    noise = np.random.default_rng(1).normal(size=(states.size, n_reads))
+    return np.round((states[:, None] + scatter * noise).ravel(), 6)
+
+
+@pytest.mark.parametrize("n_reads", [2, 5])
+def test_rows_of_one_state_are_averaged(tmp_path, n_reads):
+    reads = noisy(STATES, n_reads, 0.05)
+    lines = ["kind,V (V),I (uA)"]
+    for volt, same in zip(VOLTS, reads.reshape(-1, n_reads), strict=True):
+        lines += [f"write,{volt},9", *(f"read,0.1,{0.1 * v:.9g}" for v in same)]
+    numbers = table("pulse,G (uS)", np.repeat(np.arange(1, 41), n_reads), reads)
+    for text in ("\n".join(lines), numbers):
+        data = read(tmp_path, text)
+        means = reads.reshape(-1, n_reads).mean(axis=1) * 1e-6
+        found = np.concatenate([data.segments[0].values, data.segments[1].values[1:]])
+        np.testing.assert_allclose(found, means, rtol=1e-9)
+        pooled = np.sqrt(reads.reshape(-1, n_reads).var(axis=1, ddof=1).mean())
+        assert data.read_noise == pytest.approx(pooled * 1e-6, rel=1e-6)
+        assert f"{40 * n_reads} rows are reads of 40 states, up to {n_reads}" in said(data)
+
+
+def test_rows_of_one_pulse_that_differ_are_an_error(tmp_path):
+    text = table(
+        "pulse,G (uS)", np.repeat(np.arange(41), 2), np.repeat(TRACE, 2) * np.tile([1, 2], 41)
+    )
+    with pytest.raises(PulseDataError, match="is given twice"):
+        read(tmp_path, text)
+
+
+def test_decimal_commas_survive_the_mean(tmp_path):
+    reads = noisy(TRACE, 2, 0.05)
+    rows = [
+        f"{n};{v}".replace(".", ",")
+        for n, v in zip(np.repeat(np.arange(41), 2), reads, strict=True)
+    ]
+    data = read(tmp_path, "pulse;G (uS)\n" + "\n".join(rows))
+    np.testing.assert_allclose(
+        data.segments[0].values, reads.reshape(-1, 2).mean(axis=1)[:21] * 1e-6
+    )
+
+
 @pytest.mark.parametrize(
     ("heading", "write", "idle", "read_row", "amplitude"),
     [

@@ -11,6 +11,7 @@ from device_models.pulses.columns import Readings, read_numbers
 from device_models.pulses.currents import assumes_si, over_voltage
 from device_models.pulses.headings import Heading
 from device_models.pulses.names import QUANTITIES
+from device_models.pulses.repeated_rows import AveragedTable
 from device_models.pulses.repeats import average
 from device_models.pulses.roles import Roles
 from device_models.pulses.signs import turn_upright
@@ -69,6 +70,7 @@ def measure(
     if what == "resistance":
         _check_positive(table, [c for c, _ in columns], values, known)
     means, noise = _averaged(sets, values)
+    noise = noise or _noise_of_rows(table, columns, readings, values)
     name, base = ("resistance", "ohm") if what == "resistance" else ("conductance", "S")
     return Quantity(name, base if known else "1", means, [*warnings, *turned], noise)
 
@@ -95,6 +97,23 @@ def _averaged(
         means.append(mean)
         noises += [] if noise is None else [noise]
     return tuple(means), float(np.sqrt(np.mean(np.square(noises)))) if noises else None
+
+
+def _noise_of_rows(
+    table: Table,
+    columns: Sequence[tuple[int, Heading]],
+    readings: Sequence[Readings],
+    values: Sequence[FloatArray],
+) -> float | None:
+    """Std of one read from rows that were averaged; None where none were."""
+    if not isinstance(table, AveragedTable):
+        return None
+    noises = []
+    for (c, _), raw, value in zip(columns, readings, values, strict=True):
+        there = ~np.isnan(value) & (raw.values != 0)
+        factor = np.median(np.abs(value[there] / raw.values[there])) if np.any(there) else 1.0
+        noises.append(table.scatter.get(c, 0.0) * float(factor))
+    return float(np.sqrt(np.mean(np.square(noises))))
 
 
 def _change_warnings(table: Table, columns: Sequence[tuple[int, Heading]]) -> list[str]:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from device_models.pulses.counting import counts, counts_by_steps, numbers_of
 from device_models.pulses.given import read_headings, renamed
+from device_models.pulses.headings import Heading
 from device_models.pulses.names import BRANCH_WORDS, squeeze
+from device_models.pulses.repeated_rows import average_states, repeated_states
 from device_models.pulses.row_evidence import (
     READ_WORDS,
     WRITE_WORDS,
@@ -39,9 +41,19 @@ def select_rows(
     """
     named = renamed(table, columns or {})
     kinds = _chosen(table, named, where) if where else find_kinds(named)
-    if kinds is None:
-        return without_zeros(table)
-    return _reads_only(table, named, kinds)
+    table, notes = without_zeros(table) if kinds is None else _reads_only(table, named, kinds)
+    headings = _headings(renamed(table, columns or {}))
+    states = repeated_states(table, headings)
+    averaged = None if states is None else average_states(table, headings, states)
+    return (table, notes) if averaged is None else (averaged[0], [*notes, averaged[1]])
+
+
+def _headings(table: Table) -> list[Heading]:
+    """What the headings say; nothing where one of them cannot be read, which is said later."""
+    try:
+        return read_headings(table)
+    except PulseDataError:
+        return []
 
 
 def _chosen(table: Table, named: Table, where: Mapping[str | int, str]) -> Kinds:
@@ -98,19 +110,24 @@ def _writes(table: Table) -> Rows:
 
 
 def _reads_only(table: Table, named: Table, kinds: Kinds) -> tuple[Table, list[str]]:
-    """Rows of reads, the last of several after the same pulse, with the pulses before them."""
-    pulses = np.cumsum(kinds.writes, dtype=np.int64)
-    rows = np.flatnonzero(kinds.reads)
-    is_last = np.ones(rows.size, dtype=bool)
-    if np.any(kinds.writes):
-        is_last[:-1] = np.diff(pulses[rows]) > 0
-    kept = rows[is_last]
+    """Rows of reads with the pulses before them; several after the same pulse are averaged.
+
+    Where these are no reads of one state, because they drift, the last one counts.
+    """
     notes = [_left_out(table, kinds)]
-    if (again := int((~is_last).sum())) > 0:
-        notes.append(f"{again} rows are left out: reads before another one of the same state")
+    rows = np.flatnonzero(kinds.reads)
     if not np.any(kinds.writes):
-        return rows_of(table, kept), notes
-    return _with_pulses(table, named, kinds, kept, pulses), notes
+        return rows_of(table, rows), notes
+    pulses = np.cumsum(kinds.writes, dtype=np.int64)
+    kept = rows[np.append(np.diff(pulses[rows]) > 0, True)]
+    found = average_states(rows_of(table, rows), _headings(named), pulses[rows])
+    reads = rows_of(table, kept) if found is None else found[0]
+    if found is not None:
+        notes.append(found[1])
+    elif rows.size > kept.size:
+        again = rows.size - kept.size
+        notes.append(f"{again} rows are left out: reads before another one of the same state")
+    return _with_pulses(table, reads, named, kinds, kept, pulses), notes
 
 
 def _left_out(table: Table, kinds: Kinds) -> str:
@@ -125,7 +142,12 @@ def _left_out(table: Table, kinds: Kinds) -> str:
 
 
 def _with_pulses(
-    table: Table, named: Table, kinds: Kinds, kept: NDArray[np.intp], pulses: NDArray[np.int64]
+    table: Table,
+    reads: Table,
+    named: Table,
+    kinds: Kinds,
+    kept: NDArray[np.intp],
+    pulses: NDArray[np.int64],
 ) -> Table:
     """Rows with two more columns: how many pulses came before, and the amplitude of the last."""
     headings = read_headings(named)
@@ -133,7 +155,6 @@ def _with_pulses(
     if not any(h.role == "pulse" and _counts(table, c, kept) for c, h in enumerate(headings)):
         more["pulse number"] = tuple(str(n) for n in pulses[kept])
     last = np.maximum.accumulate(np.where(kinds.writes, np.arange(pulses.size), -1))[kept]
-    reads = rows_of(table, kept)
     volts = only(headings, "amplitude")
     if volts is not None and (state := _voltage_of_reads(table, volts, kinds)) is not None:
         column = table.columns[volts]

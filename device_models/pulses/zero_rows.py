@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.pulses.counting import counts, numbers_of
+from device_models.pulses.counting import counts, is_clock, numbers_of
 from device_models.pulses.tables import Table, is_number
 from device_models.pulses.types import FloatArray
 
@@ -33,7 +33,11 @@ def without_zeros(table: Table) -> tuple[Table, list[str]]:
     if sum(is_number(cell, table.decimal) and not cell.strip("+-0.,eE") for cell in first) < 2:
         return table, []
     arrays = {c: numbers_of(table, c) for c in range(len(table.headings))}
-    readings = [v for v in arrays.values() if v is not None and not counts(v) and v.size > 3]
+    readings = [
+        v
+        for v in arrays.values()
+        if v is not None and not (counts(v) or is_clock(v)) and v.size > 3
+    ]
     if len(readings) < 2 or any(not _starts_at_zero(v) for v in readings):
         return table, []
     if any(v is None and any(table.columns[c]) for c, v in arrays.items()):
