@@ -127,23 +127,19 @@ def test_rows_of_one_state_are_averaged(tmp_path, n_reads):
 
 
 def test_rows_of_one_pulse_that_differ_are_an_error(tmp_path):
-    text = table(
-        "pulse,G (uS)", np.repeat(np.arange(41), 2), np.repeat(TRACE, 2) * np.tile([1, 2], 41)
-    )
-    with pytest.raises(PulseDataError, match="is given twice"):
+    twice = np.repeat(TRACE, 2) * np.tile([1, 2], 41)
+    text = table("pulse,G (uS)", np.repeat(np.arange(41), 2), twice)
+    with pytest.raises(PulseDataError, match="neither rise nor fall"):
         read(tmp_path, text)
 
 
 def test_decimal_commas_survive_the_mean(tmp_path):
     reads = noisy(TRACE, 2, 0.05)
-    rows = [
-        f"{n};{v}".replace(".", ",")
-        for n, v in zip(np.repeat(np.arange(41), 2), reads, strict=True)
-    ]
+    numbers = np.repeat(np.arange(41), 2)
+    rows = [f"{n};{v}".replace(".", ",") for n, v in zip(numbers, reads, strict=True)]
     data = read(tmp_path, "pulse;G (uS)\n" + "\n".join(rows))
-    np.testing.assert_allclose(
-        data.segments[0].values, reads.reshape(-1, 2).mean(axis=1)[:21] * 1e-6
-    )
+    means = reads.reshape(-1, 2).mean(axis=1) * 1e-6
+    np.testing.assert_allclose(data.segments[0].values, means[:21])
 
 
 @pytest.mark.parametrize(
