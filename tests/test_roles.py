@@ -660,3 +660,63 @@ def test_time_beside_pulses_is_left_out(tmp_path):
     data = read(tmp_path, table("Time (s),G (uS)", steps, TRACE))
     assert_trace(data, 1e-6)
     assert "each row is taken as the reading after one pulse" in said(data)
+
+
+# ---------------------------------------------------------------- strictness
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (table("", LTP, LTD) + "1,2x\n", "is not a number"),
+        (table("", COUNT, TRACE).replace("9.", "9..", 1), "is not a number"),
+        ("LTP,1\nLTP,2\nLTX,3\nLTD,2\nLTD,1\n", "'LTX' is no branch"),
+        ("a,1\na,2\nb,1\nb,2\n", "columns={1: 'device'} reads them as devices"),
+    ],
+)
+def test_a_bad_cell_does_not_take_its_column_away(tmp_path, text, message):
+    with pytest.raises(PulseDataError) as caught:
+        read(tmp_path, text)
+    assert message in str(caught.value)
+
+
+def test_one_fraction_among_whole_pulse_numbers_is_no_digitised_count(tmp_path):
+    numbers = COUNT + np.where(COUNT == 7, 0.2, 0.0)
+    data = read(tmp_path, table("pulse,G (uS)", numbers, TRACE))
+    assert data.segments[0].pulses[7] == 7.2
+    assert "pulse numbers are fractional, such as 7.2" in said(data)
+
+
+def test_letters_that_follow_each_other_are_names(tmp_path):
+    data = read(tmp_path, table("LTP A,LTD A,LTP B,LTD B", LTP, LTD, 2 * LTP, 2 * LTD))
+    assert (data.devices, data.fields_G, data.unit) == (("A", "B"), (), "1")
+    assert_trace(data, 2.0, device="B")
+    data = read(tmp_path, table("pulse,A,B", COUNT, TRACE, 2 * TRACE))
+    assert data.devices == ("A", "B")
+
+
+def test_two_columns_that_name_a_device_name_it_together(tmp_path):
+    labels = np.repeat([1, 1, 2], 41), np.repeat([1, 2, 1], 41)
+    text = table("wordline,bitline,G (uS)", *labels, np.r_[TRACE, 2 * TRACE, 3 * TRACE])
+    data = read(tmp_path, text)
+    assert data.devices == ("1/1", "1/2", "2/1")
+    assert_trace(data, 3e-6, device="2/1")
+
+
+def test_a_logarithm_beside_its_readings_is_left_out(tmp_path):
+    data = read(tmp_path, table("pulse,abs(G) (S),log10(G)", COUNT, TRACE, np.log10(TRACE)))
+    assert_trace(data)
+    assert "left out, no readings by their headings: column 3 (log10(G))" in said(data)
+    with pytest.raises(PulseDataError, match="no column of readings"):
+        read(tmp_path, table("pulse,log(G)", COUNT, np.log10(TRACE)))
+
+
+def test_every_column_is_described(tmp_path):
+    headings = "time (s),idx,T (K),width (us),V_read (V),I_ltp (nA),I_ltd (nA),LTP std,comment"
+    fixed = np.full(21, 300), np.full(21, 5), np.full(21, 0.1)
+    columns = COUNT[:21] * 0.5, COUNT[:21], *fixed, LTP, LTD, LTP / 9, COUNT[:21]
+    assert uses(read(tmp_path, table(headings, *columns))) == [
+        *("left out: time, comment or log", "pulse number", "condition [K]", "pulse width [us]"),
+        *("read voltage [V]", "LTP readings of current in nA", "LTD readings of current in nA"),
+        *("left out: no readings by its heading", "left out: time, comment or log"),
+    ]

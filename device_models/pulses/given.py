@@ -55,11 +55,13 @@ def read_headings(table: Table) -> list[Heading]:
     texts = [t.replace(",", ".") if table.decimal == "," else t for t in table.headings]
     stems = [re.sub(r"[(\[][^)\]]*[)\]]", "", t).strip().lower() for t in texts]
     lettered = _lettered(texts)
+    groups: dict[str, set[str]] = {}
+    for text, stem in zip(texts, stems, strict=True):
+        groups.setdefault(stem, set()).add(text)
     headings = []
     for c, text in enumerate(texts):
-        alike = [t for t, stem in zip(texts, stems, strict=True) if stem == stems[c]]
         try:
-            found = _read_heading(lettered.get(c, text), alike)
+            found = _read_heading(lettered.get(c, text), len(groups[stems[c]]) >= FEWEST_NAMED)
             headings.append(replace(found, text=text))
         except HeadingError as error:
             raise PulseDataError(f"{header_place(table, c)}: {error}") from None
@@ -80,10 +82,10 @@ def _lettered(texts: Sequence[str]) -> dict[int, str]:
     }
 
 
-def _read_heading(text: str, alike: list[str]) -> Heading:
+def _read_heading(text: str, several: bool) -> Heading:
+    """What one heading says; `several` differ in their brackets alone."""
     if not text:
         return Heading("", role="unknown")
-    several = len(set(alike)) >= FEWEST_NAMED
     in_brackets = re.findall(r"[(\[]([^)\]]*)[)\]]", text)
     if several and in_brackets and in_brackets[0].strip().isdigit():
         return read_heading(text, named_brackets=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from device_models.pulses.columns import read_numbers
 from device_models.pulses.counting import (
     counts,
     even_step,
@@ -20,7 +21,7 @@ from device_models.pulses.counting import (
 )
 from device_models.pulses.headings import Heading
 from device_models.pulses.names import BRANCH_WORDS
-from device_models.pulses.tables import Table
+from device_models.pulses.tables import Table, is_number
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # Devices differ by more than this factor in their range, cycles of one device do not.
@@ -43,7 +44,7 @@ def guess_headings(
     Raises PulseDataError where the numbers can be read in two ways, or are readings against time.
     """
     found = list(headings)
-    numbers = {c: numbers_of(table, c) for c, h in enumerate(found) if h.role == "unknown"}
+    numbers = {c: _numbers(table, c) for c, h in enumerate(found) if h.role == "unknown"}
     _guess_words(table, found, numbers)
     _guess_counts(found, numbers, warnings)
     left = [c for c, h in enumerate(found) if h.role == "unknown" and _holds(numbers[c])]
@@ -62,6 +63,14 @@ def guess_headings(
     return found
 
 
+def _numbers(table: Table, column: int) -> FloatArray | None:
+    """Numbers of a column, None for one of words; PulseDataError for a few words among numbers."""
+    cells = [cell for cell in table.columns[column] if cell]
+    if 2 * sum(is_number(cell, table.decimal) for cell in cells) > len(cells):
+        return read_numbers(table, column).values
+    return numbers_of(table, column)
+
+
 def _holds(values: FloatArray | None) -> bool:
     """There are numbers, and not only blank cells or words."""
     return values is not None and not np.all(np.isnan(values))
@@ -70,12 +79,22 @@ def _holds(values: FloatArray | None) -> bool:
 def _guess_words(
     table: Table, found: list[Heading], numbers: Mapping[int, FloatArray | None]
 ) -> None:
-    """Columns of branch words, which may be numbers (+1 and -1)."""
+    """Columns of branch words, which may be numbers (+1 and -1).
+
+    Raises PulseDataError for a column of other words, unless it holds one alone.
+    """
     for c in numbers:
         words = {cell.lower() for cell in table.columns[c]}
-        both = {BRANCH_WORDS.get(word) for word in words}
-        if None not in both and (len(both) == 2 or numbers[c] is None):
+        branches = {BRANCH_WORDS.get(word) for word in words}
+        is_words = numbers[c] is None
+        if branches - {None} and (is_words or branches == {"LTP", "LTD"}):
             found[c] = replace(found[c], role="branch")
+        elif is_words and len(words) > 1:
+            place = table.place(table.lines[0], c)
+            raise PulseDataError(
+                f"{place}: holds words; columns={ {c + 1: 'device'} } reads them as devices, "
+                f"columns={ {c + 1: None} } leaves them out"
+            )
 
 
 def _guess_counts(

@@ -19,6 +19,7 @@ Reading = tuple[int, Heading, int | None]
 WINDOWS = (3, 5, 7, 9, 11, 15, 21)
 # Products of current and resistance of the same read are constant to this share.
 CONSTANT = 0.01
+MOST_COMPARED = 40
 PREFERRED = ("conductance", "resistance", "current")
 
 
@@ -36,7 +37,7 @@ def leave_out_sidelines(
     kept = _without_derived(table, list(readings), warnings, left_out)
     kept = _without_means(table, kept, warnings, left_out)
     kept = _of_one_quantity(table, kept, quantity, warnings, left_out)
-    if 1 < len(kept) <= 40:
+    if 1 < len(kept) <= MOST_COMPARED:
         kept = _without_copies(table, kept, warnings, left_out)
     return kept
 
@@ -96,8 +97,8 @@ def _partner(table: Table, other: Reading, kept: Sequence[Reading]) -> int | Non
     """The column of the same reads: the product, or the ratio to a conductance, is constant."""
     second = numbers_of(table, other[0])
     for c, heading, _ in kept:
-        first = numbers_of(table, c)
-        if first is None or second is None or not _alike(heading, other[1]):
+        first = numbers_of(table, c) if _alike(heading, other[1]) else None
+        if first is None or second is None:
             continue
         inverse = (heading.measures == "resistance") != (other[1].measures == "resistance")
         digits = last_places(table.columns[c]), last_places(table.columns[other[0]])
@@ -179,7 +180,7 @@ def _without_means(
     table: Table, readings: list[Reading], warnings: list[str], left_out: dict[int, str]
 ) -> list[Reading]:
     """A column called mean or average beside the columns it is the mean of."""
-    for c, heading, _ in readings:
+    for c, heading, _ in readings if len(readings) <= MOST_COMPARED else []:
         if not {"mean", "average", "avg"} & set(_words(heading)) or len(readings) < 3:
             continue
         others = [numbers_of(table, k) for k, h, _ in readings if k != c and not h.is_derived]
