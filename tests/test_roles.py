@@ -647,6 +647,7 @@ def test_amplitudes_in_headings_are_conditions_as_before(tmp_path):
 def test_readings_against_time_are_refused(tmp_path):
     for text, options in (
         (table("Time (s),G (uS)", COUNT * 0.25, TRACE), {}),
+        (table("t_ms,G_uS", COUNT * 0.25, TRACE), {}),
         (table("", TRACE, COUNT * 0.25), {"columns": {2: "time"}}),
     ):
         with pytest.raises(PulseDataError, match="readings against time, not one a pulse"):
@@ -693,6 +694,21 @@ def test_letters_that_follow_each_other_are_names(tmp_path):
     assert_trace(data, 2.0, device="B")
     data = read(tmp_path, table("pulse,A,B", COUNT, TRACE, 2 * TRACE))
     assert data.devices == ("A", "B")
+
+
+def test_readings_headed_by_the_pulses_they_follow(tmp_path):
+    assert_trace(read(tmp_path, table("up_pulse,down_pulse", LTP, LTD)))
+    counted = table("LTP pulse,LTP (uS),LTD pulse,LTD (uS)", COUNT[:21], LTP, COUNT[:21], LTD)
+    assert_trace(read(tmp_path, counted), 1e-6)
+
+
+def test_noisy_readings_around_zero_are_told_apart_by_direction(tmp_path):
+    noise = 0.17 * np.random.default_rng(3).normal(size=(2, 1000))
+    up, down = np.linspace(-0.9, 1, 1000) + noise[0], np.linspace(0.9, -1.1, 1000) + noise[1]
+    data = read(tmp_path, table("", up, down))
+    np.testing.assert_allclose(data.select("LTP")[0].values, up, rtol=1e-8)
+    np.testing.assert_allclose(data.select("LTD")[0].values, down, rtol=1e-8)
+    assert "column 1 rises: LTP; column 2 falls: LTD" in said(data)
 
 
 def test_two_columns_that_name_a_device_name_it_together(tmp_path):

@@ -189,6 +189,8 @@ def _split_suffix(words: str) -> tuple[str, Unit | None]:
         return ("", unit) if len(parts[0]) > 1 else (words, None)
     rest = " ".join(parts[:-1]).removesuffix(" in")
     role = role_of(rest)
+    if role == "ignored" and unit.measures == "time":
+        return rest, unit
     if role is not None:
         return (rest, unit) if _fits(role, unit) else (words, None)
     is_label = re.search(rf"(?:^|[\s=]){NUMBER}$", rest) or DEVICE.search(words)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from device_models.pulses.conditions import settle_conditions, settle_voltages
-from device_models.pulses.counting import numbers_of
+from device_models.pulses.counting import counts_by_steps, numbers_of
 from device_models.pulses.given import (
     as_named,
     given_columns,
@@ -109,6 +109,10 @@ def _numbered(table: Table, column: int, heading: Heading, left_out: dict[int, s
 
     One of branches that holds one word alone, and none of theirs, says nothing.
     """
+    if heading.role == "pulse" and heading.branch:
+        # "up_pulse" heads what is read after the pulses, where it does not count them.
+        is_count = counts_by_steps(numbers_of(table, column))
+        return heading if is_count else replace(heading, role="value")
     words = {cell.lower() for cell in table.columns[column] if cell}
     if heading.role == "branch" and (len(words) != 1 or words & set(BRANCH_WORDS)):
         return heading
