@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from device_models.pulses.labels import DEVICE, is_condition, take_labels
+from device_models.pulses.names import BRANCH_WORDS as BRANCH_WORDS
 from device_models.pulses.names import (
     ARGUMENTS,
     DERIVED,
