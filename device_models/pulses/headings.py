@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from device_models.pulses.labels import DEVICE, is_condition, take_labels
-from device_models.pulses.names import BRANCH_WORDS as BRANCH_WORDS
 from device_models.pulses.names import (
     ARGUMENTS,
     DERIVED,
@@ -20,6 +19,7 @@ from device_models.pulses.names import (
     role_of,
     squeeze,
 )
+from device_models.pulses.names import BRANCH_WORDS as BRANCH_WORDS
 from device_models.pulses.types import Labels
 from device_models.pulses.units import (
     EXPECTED,
