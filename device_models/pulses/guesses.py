@@ -26,8 +26,10 @@ from device_models.pulses.types import FloatArray, PulseDataError
 
 # Devices differ by more than this factor in their range, cycles of one device do not.
 OTHER_RANGE = 1.5
+# Columns that differ by more than this are of two quantities.
 OTHER_UNIT = 30.0
 ALIKE = 0.7
+"""Correlation of traces of one protocol."""
 MOVES = {1: "rises", -1: "falls", 0: "rises and falls"}
 
 
@@ -50,7 +52,7 @@ def guess_headings(
     left = [c for c, h in enumerate(found) if h.role == "unknown" and _holds(numbers[c])]
     readings = {c: values for c in left if (values := numbers[c]) is not None}
     if len(left) > 1:
-        refuse_time(table, readings)
+        _refuse_time(table, readings)
         _refuse_settings(table, found, readings)
     has_branch = any(h.role == "branch" for h in found)
     if has_branch and len(left) > 1 and wide_of is None and not is_wide:
@@ -118,9 +120,10 @@ def _refuse_settings(
     if held:
         literal = {c + 1: _word(h) for c, h in enumerate(found) if h.role != "unknown"}
         literal |= {c + 1: _setting(v) if c in held else "value" for c, v in left.items()}
+        example = dict(sorted(literal.items()))
         raise PulseDataError(
             f"{table.place(table.lines[0], held[0])}: holds few values, each over many rows; say "
-            f"what it is, for example columns={dict(sorted(literal.items())[:8])}"
+            f"what it is{f', for example columns={example}' if len(example) < 9 else ''}"
         )
     swept = [c for c, values in left.items() if is_swept(values)]
     if swept and len(swept) < len(left):
@@ -140,7 +143,7 @@ def _setting(values: FloatArray) -> str | None:
     return "amplitude (V)" if kinds[0] < 0 else "condition"
 
 
-def refuse_time(table: Table, numbers: Mapping[int, FloatArray]) -> None:
+def _refuse_time(table: Table, numbers: Mapping[int, FloatArray]) -> None:
     """PulseDataError for a column that runs like a clock beside readings that do not."""
     columns = list(numbers)
     clocks = [c for c in columns if is_clock(numbers[c])]

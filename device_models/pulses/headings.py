@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 
 from device_models.pulses.labels import DEVICE, is_condition, take_labels
 from device_models.pulses.names import (
@@ -34,7 +35,6 @@ MAX_HEADING = 200
 BRACKET = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 # A name such as W11, #3, dev-2, 3b; not 10^-6, x10 or E-6.
 LABEL = re.compile(r"(?![xX*]\d|[eE]-?\d)(?:[A-Za-z]{0,12}[\s_#.-]*\d{1,6}[A-Za-z]?|#\d+)")
-
 
 CHANGE = re.compile(r"[\u0394\u2206]|\bdelta(?![a-z])|\bchange\b", re.IGNORECASE)
 SIZE_OF = re.compile(r"\babs\s*\(([^()]*)\)", re.IGNORECASE)
@@ -135,14 +135,24 @@ def _take_name(
     """Heading whose bracket is the name of a device or a condition, "Conductance (W11)"."""
     if not remark or squeeze(remark) not in squeeze(name):
         return heading, name, "" if remark and remark == heading.number else remark
-    is_near_unit = bool(get_close_matches(remark.lower(), KNOWN_UNITS, cutoff=0.75))
-    if is_near_unit or not (named_brackets or LABEL.fullmatch(remark) or is_condition(remark)):
+    letters = re.sub(r"[^a-z]", "", remark.lower())
+    # One letter with a number is a name ("A7"), whatever the letter measures.
+    is_letter = len(letters) < 2 and letters != remark.lower()
+    if (not is_letter and _is_near_unit(letters)) or not (
+        named_brackets or LABEL.fullmatch(remark) or is_condition(remark)
+    ):
         return heading, name, remark
     if is_condition(remark):
         heading = replace(heading, condition=heading.condition or remark)
     else:
         heading = replace(heading, device=heading.device or remark[:40])
     return heading, _without_text(name, remark), ""
+
+
+@lru_cache(maxsize=1024)
+def _is_near_unit(letters: str) -> bool:
+    """A unit, or one that is mistyped."""
+    return bool(get_close_matches(letters, KNOWN_UNITS, cutoff=0.75))
 
 
 def _without_text(name: str, remark: str) -> str:

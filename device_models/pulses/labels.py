@@ -97,4 +97,5 @@ def _without(text: str, match: re.Match[str]) -> str:
 
 
 def is_condition(text: str) -> bool:
+    """The text is one word for what a device was read under, such as "dark" or "bent"."""
     return squeeze(text) in CONDITION_WORDS
