@@ -75,6 +75,7 @@ class Heading(Labels):
         return self.quantity or (by_unit if by_unit in QUANTITIES else None)
 
 
+@lru_cache(maxsize=8192)
 def read_heading(text: str, named_brackets: bool = False) -> Heading:
     """Heading from its text; HeadingError for a unit that is unknown or measures something else.
 

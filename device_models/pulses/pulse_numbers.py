@@ -104,16 +104,11 @@ def read_pulse_numbers(table: Table, column: int, rows: slice, warnings: list[st
 
     A count without numbers in its last rows goes on. Raises PulseDataError for what is no number.
     """
-    part = replace(
-        table,
-        columns=tuple(cells[rows] for cells in table.columns),
-        lines=table.lines[rows],
-    )
-    part = _without_spaces(part, column)
+    part = _without_spaces(_rows_of_column(table, column, rows), column)
     end = len(part.lines)
     while end and not part.columns[column][end - 1]:
         end -= 1
-    known = replace(part, columns=tuple(c[:end] for c in part.columns), lines=part.lines[:end])
+    known = _rows_of_column(part, column, slice(0, end))
     n_blank = len(part.lines) - end
     if 0 < n_blank <= MOST_WITHOUT and counts(read_numbers(known, column).values):
         numbers = read_complete(known, column, "pulse number")
@@ -132,6 +127,13 @@ def read_pulse_numbers(table: Table, column: int, rows: slice, warnings: list[st
             row, column, f"pulse number {numbers[row]:g} is negative; expected 0, 1, ..."
         )
     return numbers
+
+
+def _rows_of_column(table: Table, column: int, rows: slice) -> Table:
+    """Table with some rows of one column; the others stay, as a table may have thousands."""
+    columns = list(table.columns)
+    columns[column] = columns[column][rows]
+    return replace(table, columns=tuple(columns), lines=table.lines[rows])
 
 
 def _whole(table: Table, column: int, numbers: FloatArray, warnings: list[str]) -> FloatArray:

@@ -20,6 +20,7 @@ WINDOWS = (3, 5, 7, 9, 11, 15, 21)
 # Products of current and resistance of the same read are constant to this share.
 CONSTANT = 0.01
 MOST_COMPARED = 40
+MOST_NAMED = 4
 PREFERRED = ("conductance", "resistance", "current")
 
 
@@ -49,10 +50,13 @@ def _drop(
     warnings: list[str],
     left_out: dict[int, str],
 ) -> list[Reading]:
-    """The readings without `columns`, whose values say what each is."""
+    """The readings without `columns`, whose values say what each is; many are named in one line."""
     for c, what in columns.items():
         left_out[c] = f"left out: {what}"
-        warnings.append(f"{table.column_name(c)} is left out: {what}")
+    shown = list(columns.items())[: MOST_NAMED if len(columns) > MOST_NAMED + 1 else None]
+    warnings += [f"{table.column_name(c)} is left out: {what}" for c, what in shown]
+    if (more := len(columns) - len(shown)) > 0:
+        warnings.append(f"{more} more columns are left out for the same reason")
     return [r for r in readings if r[0] not in columns]
 
 
