@@ -635,6 +635,16 @@ def test_columns_of_conditions_by_heading_and_by_option(tmp_path):
     assert_trace(data, 2e-6, condition="G (uS) 2")
 
 
+def test_a_condition_of_the_rows_and_one_of_the_heading_are_both_kept(tmp_path):
+    columns = np.repeat([300, 350], 41), np.tile(COUNT, 2), np.tile(TRACE, 2), np.tile(TRACE, 2) * 2
+    data = read(tmp_path, table("T (K),pulse,dark,light", *columns))
+    assert data.conditions == ("300 K, dark", "350 K, dark", "300 K, light", "350 K, light")
+    assert_trace(data, 2.0, condition="350 K, light")
+    columns = np.repeat([1, 2], 41), *columns[1:]
+    data = read(tmp_path, table("die,pulse,G (W1),G (W2)", *columns))
+    assert data.devices == ("1/W1", "2/W1", "1/W2", "2/W2")
+
+
 def test_amplitudes_in_headings_are_conditions_as_before(tmp_path):
     data = read(tmp_path, table("pulse,R (kOhm) 1.2 V,R (kOhm) 0.9 V", COUNT, 1 / TRACE, 2 / TRACE))
     assert data.amplitudes_V == (0.9, 1.2)

@@ -25,6 +25,8 @@ from device_models.pulses.units import convert
 
 Rows = NDArray[np.intp]
 
+# Names of a column and of a heading, both of which tell the readings apart, are one name.
+JOINED = {"device": "/", "condition": ", "}
 OPTIONS = {"field": "field_G", "amplitude": "amplitude_V", "width": "width_s"}
 
 
@@ -114,7 +116,9 @@ def make_records(
 
     def of(role: str, label: object, option: object, kind: type) -> NDArray | None:
         if role in conditions:
-            return conditions[role][rows]
+            values = conditions[role][rows]
+            both = label is not None and role in JOINED
+            return np.char.add(values, f"{JOINED[role]}{label}") if both else values
         if label is not None and option is not None and label != option:
             raise PulseDataError(
                 f"{table.place(table.header_line, column)}: {label} contradicts the option "
