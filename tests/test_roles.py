@@ -94,6 +94,7 @@ def test_headings_that_count_pulses(heading):
         *(("|I| (A)", "current", None), ("EPSC (nA)", "current", None)),
         *(("I_ltp_nA_um", "current", "LTP"), ("mean conductance (uS)", "conductance", None)),
         *(("Conductance (mean)", "conductance", None), ("R (n = 3)", "resistance", None)),
+        *(("dR (kOhm)", "resistance", None), ("G max (uS)", "conductance", None)),
     ],
 )
 def test_headings_of_readings(heading, quantity, branch):
@@ -478,7 +479,7 @@ def test_a_second_pair_of_voltage_and_current_is_left_out(tmp_path):
 
 
 def test_spreads_and_leakage_are_left_out_in_one_line(tmp_path):
-    headings = "pulse,LTP mean (uS),LTP std,LTD mean (uS),LTD std,gate current (A)"
+    headings = "pulse,LTP mean (uS),LTP std,LTD mean (uS),\u03c3 LTD (uS),gate current (A)"
     data = read(tmp_path, table(headings, COUNT[:21], LTP, LTP / 9, LTD, LTD / 9, LTP / 1e6))
     assert_trace(data, 1e-6)
     (line,) = [w for w in data.warnings if "left out" in w]
@@ -662,6 +663,20 @@ def test_readings_against_time_are_refused(tmp_path):
     ):
         with pytest.raises(PulseDataError, match="readings against time, not one a pulse"):
             read(tmp_path, text, **options)
+
+
+def test_a_cycle_in_each_row_over_which_readings_move_is_asked_about(tmp_path):
+    text = table("Cycle #,LTP (uS),LTD (uS)", COUNT[:21], LTP, LTD)
+    with pytest.raises(PulseDataError, match=r"one reading for each cycle.*columns=\{1: 'pulse'\}"):
+        read(tmp_path, text)
+    assert_trace(read(tmp_path, text, columns={1: "pulse"}), 1e-6)
+    with pytest.raises(PulseDataError, match=r"columns=\{1: 'pulse'\}"):
+        read(tmp_path, table("Cycle,G (uS)", COUNT, TRACE))
+    endurance = "Cycle number,Conductance\n" + "".join(
+        f"{k},{v}E-05\n" for k, v in enumerate((2.6, 2.2, 2.5, 2.3, 2.7, 2.4, 2.2, 2.5))
+    )
+    with pytest.raises(PulseDataError, match="neither rise nor fall"):
+        read(tmp_path, endurance)
 
 
 def test_time_beside_pulses_is_left_out(tmp_path):

@@ -239,6 +239,15 @@ def test_rows_of_one_kind_stay(tmp_path):
     assert "left out" not in said(data)
 
 
+def test_a_log_without_headings_is_asked_about(tmp_path):
+    text = WORDS.split("\n", 1)[1]
+    with pytest.raises(PulseDataError) as caught:
+        read(tmp_path, text)
+    literal = "columns={1: 'kind', 2: 'V (V)', 3: 'I (A)'}"
+    assert str(caught.value).endswith(f"say what the columns are, for example {literal}")
+    assert_states(read(tmp_path, text, columns={1: "kind", 2: "V (V)", 3: "I (uA)"}))
+
+
 def test_columns_that_the_caller_names_are_believed(tmp_path):
     text = WORDS.replace("Voltage (V)", "x1").replace("Current (uA)", "x2")
     data = read(tmp_path, text, columns={"x1": "V (V)", "x2": "I (uA)"})

@@ -36,7 +36,7 @@ BRACKET = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 # A name such as W11, #3, dev-2, 3b; not 10^-6, x10 or E-6.
 LABEL = re.compile(r"(?![xX*]\d|[eE]-?\d)(?:[A-Za-z]{0,12}[\s_#.-]*\d{1,6}[A-Za-z]?|#\d+)")
 
-CHANGE = re.compile(r"[\u0394\u2206]|\bdelta(?![a-z])|\bchange\b", re.IGNORECASE)
+CHANGE = re.compile(r"[\u0394\u2206]|\bdelta(?![a-z])|\bchange\b|^d[RGI]\b")
 SIZE_OF = re.compile(r"\babs\s*\(([^()]*)\)", re.IGNORECASE)
 LOGARITHM = re.compile(r"\s*(?:log10|log|ln|lg)(?![a-z])", re.IGNORECASE)
 IDLE_REMARK = re.compile(
@@ -225,6 +225,8 @@ def _with_role(heading: Heading, role: str) -> Heading:
     if role in QUANTITIES:
         return replace(heading, role="value", quantity=role)
     measures = heading.unit.measures if heading.unit else None
+    if role == "pulse" and measures in ("voltage", "time"):
+        return replace(heading, role="amplitude" if measures == "voltage" else "width")
     if role == "value" and measures in QUANTITIES:
         return replace(heading, role="value", quantity=measures)
     return replace(heading, role=role)

@@ -62,12 +62,14 @@ FILLERS = re.compile(
     r"(?<![a-z])(?:of|the|after|for|in|and|data|curve|branch|mean|average|norm|normali[sz]ed)(?![a-z])",
     re.IGNORECASE,
 )
-SPREAD = re.compile(r"(?<![a-z])(?:std|sd|stdev|sem|err|error|uncertainty)(?![a-z])", re.IGNORECASE)
+SPREAD = re.compile(
+    r"(?<![a-z])(?:std|sd|stdev|sem|err|error|uncertainty)(?![a-z])|[\u03c3\u00b1]", re.IGNORECASE
+)
 # Columns that were computed from others.
 DERIVED = re.compile(
     r"(?<![a-z])(?:moving|running|rolling|smooth|smoothed|smoothing|filtered|fit|fits|fitted|fitting"
     r"|model|modelled|modeled|simulated|simulation|calculated|theory|interpolated|trend|baseline"
-    r"|lowess|savgol|savitzky|guess|residual|residuals|median)(?![a-z])",
+    r"|lowess|savgol|savitzky|guess|residual|residuals|median|min|max|lower|upper)(?![a-z])",
     re.IGNORECASE,
 )
 # A letter in brackets that says over what the readings run: "G(n)".

@@ -24,7 +24,7 @@ from device_models.pulses.pulse_numbers import find_counter, pulse_columns
 from device_models.pulses.repeats import Repeats, find_repeats
 from device_models.pulses.sidelines import Reading, leave_out_sidelines
 from device_models.pulses.tables import Table, is_number
-from device_models.pulses.time_columns import check_time, is_time
+from device_models.pulses.time_columns import check_cycles, check_time, is_time
 from device_models.pulses.types import PulseDataError, show
 
 LAYOUTS = ("long", "wide", "trace")
@@ -95,7 +95,7 @@ def _settle(
         if squeeze(headings[c].text) == "repeat":
             headings[c] = replace(headings[c], role="value")
     for c, heading in enumerate(headings):
-        if heading.role in ("pulse", "branch") and c not in given:
+        if heading.role == "branch" or (heading.role == "pulse" and c not in given):
             headings[c] = _numbered(table, c, heading, left_out)
     find_counter(table, headings, warnings, left_out)
     headings = _with_unknown(table, headings, warnings)
@@ -149,6 +149,7 @@ def _sort_columns(
     readings = [(c, h, pulses[c]) for c, h in enumerate(headings) if h.role == "value"]
     readings = leave_out_sidelines(table, readings, quantity, warnings, left_out)
     check_time(table, headings, readings, conditions, warnings)
+    check_cycles(table, readings, conditions)
     is_one_read = "read_voltage" in conditions and "amplitude" in conditions
     said = frozenset(c for c in given if squeeze(headings[c].text) == "repeat")
     readings, repeats = find_repeats(table, readings, wide_of, said, is_one_read, warnings)

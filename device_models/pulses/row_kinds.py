@@ -41,11 +41,25 @@ def select_rows(
     """
     named = renamed(table, columns or {})
     kinds = _chosen(table, named, where) if where else find_kinds(named)
+    if kinds is not None and not any(named.headings):
+        raise _ask(table)
     table, notes = without_zeros(table) if kinds is None else _reads_only(table, named, kinds)
     headings = _headings(renamed(table, columns or {}))
     states = repeated_states(table, headings)
     averaged = None if states is None else average_states(table, headings, states)
     return (table, notes) if averaged is None else (averaged[0], [*notes, averaged[1]])
+
+
+def _ask(table: Table) -> PulseDataError:
+    """What to call the columns of a log without headings, in words that can be typed."""
+    is_number_column = [numbers_of(table, c) is not None for c in range(len(table.headings))]
+    names = iter(["V (V)", "I (A)"] if sum(is_number_column) == 2 else ["G"])
+    literal = {c + 1: next(names, None) if n else "kind" for c, n in enumerate(is_number_column)}
+    example = f", for example columns={literal}" if len(literal) < 9 else ""
+    return PulseDataError(
+        f"{table.place(table.lines[0])}: rows of several kinds without a header; say what the "
+        f"columns are{example}"
+    )
 
 
 def _headings(table: Table) -> list[Heading]:

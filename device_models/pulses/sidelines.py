@@ -63,10 +63,11 @@ def _drop(
 def _without_derived(
     table: Table, readings: list[Reading], warnings: list[str], left_out: dict[int, str]
 ) -> list[Reading]:
-    """Columns called averages or fits go where the readings themselves are there."""
-    if all(h.is_derived for _, h, _ in readings):
+    """Columns called averages, fits or changes go where the readings themselves are there."""
+    if all(h.is_derived or h.is_change for _, h, _ in readings):
         return readings
     derived = {c: "computed from readings, not read" for c, h, _ in readings if h.is_derived}
+    derived |= {c: "a change, not a value" for c, h, _ in readings if h.is_change}
     return _drop(table, derived, readings, warnings, left_out)
 
 
