@@ -600,6 +600,18 @@ def test_a_column_of_settings_is_a_condition(tmp_path):
     assert uses(data)[0] == "condition [K]"
 
 
+def test_a_per_cent_is_named_and_steps_of_the_last_digit_are_a_log(tmp_path):
+    steps = np.repeat([0, 1], 41)
+    data = read(tmp_path, table("Strain (%),G (uS)", steps, np.tile(TRACE, 2)))
+    assert data.conditions == ("strain 0 %", "strain 1 %")
+    fine = np.repeat([40, 41, 42, 43], 41)
+    data = read(tmp_path, table("RH (%),G (uS)", fine, np.tile(TRACE, 4)))
+    assert data.conditions == ()
+    assert "column 1 (RH (%)) is left out: it changes as a log does" in said(data)
+    coarse = np.repeat([30, 50, 70, 90], 41)
+    assert len(read(tmp_path, table("RH (%),G (uS)", coarse, np.tile(TRACE, 4))).conditions) == 4
+
+
 @pytest.mark.parametrize(
     "log",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def _rises_or_falls(values: FloatArray) -> bool:
     if len(turns) > 1:
         return False
     bounds = [0, *turns, values.size - 1]
-    return all(movement(values[a : b + 1]) for a, b in zip(bounds, bounds[1:], strict=False))
+    return all(movement(values[a : b + 1]) for a, b in pairwise(bounds))
 
 
 def is_time(heading: Heading) -> bool:
