@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_roles import LTD, LTP, TRACE, assert_trace, ends, said, table, uses
+from test_pulses import assert_sound, mutated
+from test_roles import LTD, LTP, RAMP, TRACE, assert_trace, ends, said, table, uses
 
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 
@@ -254,3 +255,25 @@ def test_columns_that_the_caller_names_are_believed(tmp_path):
     assert_states(data)
     with pytest.raises(PulseDataError, match="read voltage"):
         read(tmp_path, WORDS, columns={"step": None, "Voltage (V)": None})
+
+
+SEEDS = {
+    "log": WORDS,
+    "no words": log("V (V),I (uA)", "{v},99", "0,1e-5", "0.1,{i}"),
+    "repeats": RAMP,
+    "negative": table("red,blue", -1e-10 * TRACE, -1.7e-10 * TRACE),
+    "no heading": table("", np.arange(41) + 0.01, TRACE, 2 * TRACE),
+    "conditions": table("T (K),pulse,G (uS),G smooth (uS)", np.repeat([300, 350], 41),
+                        *(np.tile(x, 2) for x in (np.arange(41), TRACE, TRACE))),
+    "counters": table("index,Pulse Number,R (kOhm),I (uA)", np.arange(41), np.arange(41),
+                      1 / TRACE, TRACE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_mutated_files_of_these_kinds_give_data_or_one_line(tmp_path, name):
+    path, sound = tmp_path / "data.csv", set()
+    for k in range(40):
+        path.write_bytes(mutated(SEEDS[name].encode(), np.random.default_rng([k, len(name)])))
+        sound.add(assert_sound(path))
+    assert True in sound

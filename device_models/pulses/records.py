@@ -27,6 +27,11 @@ Rows = NDArray[np.intp]
 
 # Names of a column and of a heading, both of which tell the readings apart, are one name.
 JOINED = {"device": "/", "condition": ", "}
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("branch", "device", "condition"), object),
+    **dict.fromkeys(("field", "amplitude", "width"), float),
+    "cycle": np.int64,
+}
 OPTIONS = {"field": "field_G", "amplitude": "amplitude_V", "width": "width_s"}
 
 
@@ -113,31 +118,16 @@ def make_records(
 ) -> Records:
     """Readings of one column: the file's columns first, then its heading, then the options."""
     rows = _used_rows(table, column, values, bool(conditions), warnings)
-
-    def of(role: str, label: object, option: object, kind: type) -> NDArray | None:
-        if role in conditions:
-            values = conditions[role][rows]
-            both = label is not None and role in JOINED
-            return np.char.add(values, f"{JOINED[role]}{label}") if both else values
-        if label is not None and option is not None and label != option:
-            raise PulseDataError(
-                f"{table.place(table.header_line, column)}: {label} contradicts the option "
-                f"{OPTIONS.get(role, role)}={option!r}"
-            )
-        value = label if label is not None else option
-        return None if value is None else np.full(rows.size, value, dtype=kind)
-
     pulses = None
     if pulse_column is not None:
         used = slice(int(rows[0]), int(rows[-1]) + 1)
         pulses = read_pulse_numbers(table, pulse_column, used, warnings)
+    labels = {
+        role: _labels_of(table, column, role, heading, rows, conditions, given) for role in KINDS
+    }
+    branch, device, condition = (labels[role] for role in ("branch", "device", "condition"))
     nothing = np.full(rows.size, np.nan)
-    branch = of("branch", heading.branch, given.branch, object)
-    field_G = of("field", heading.field_G, given.field_G, float)
-    amplitude = of("amplitude", heading.amplitude_V, given.amplitude_V, float)
-    width = of("width", heading.width_s, given.width_s, float)
-    device = of("device", heading.device, given.device, object)
-    condition = of("condition", heading.condition, given.condition, object)
+    numbers = {role: nothing if (x := labels[role]) is None else x for role in OPTIONS}
     records = Records(
         table=table,
         column=column,
@@ -147,13 +137,38 @@ def make_records(
         pulses=pulses,
         branch=None if branch is None else branch.astype(str),
         device=np.full(rows.size, "1") if device is None else device.astype(str),
-        cycle=of("cycle", heading.cycle, given.cycle, np.int64),
-        field_G=nothing if field_G is None else field_G,
-        amplitude_V=nothing if amplitude is None else amplitude,
-        width_s=nothing if width is None else width,
+        cycle=labels["cycle"],
+        field_G=numbers["field"],
+        amplitude_V=numbers["amplitude"],
+        width_s=numbers["width"],
         condition=np.full(rows.size, "") if condition is None else condition.astype(str),
     )
     return replace(records, steps_amplitude=not _amplitude_labels(records))
+
+
+def _labels_of(
+    table: Table,
+    column: int,
+    role: str,
+    heading: Heading,
+    rows: Rows,
+    conditions: Mapping[str, NDArray],
+    given: Labels,
+) -> NDArray | None:
+    """Label of each row in one role; None where neither file nor option gives one."""
+    name = OPTIONS.get(role, role)
+    label, option = getattr(heading, name), getattr(given, name)
+    if role in conditions:
+        values = conditions[role][rows]
+        both = label is not None and role in JOINED
+        return np.char.add(values, f"{JOINED[role]}{label}") if both else values
+    if label is not None and option is not None and label != option:
+        raise PulseDataError(
+            f"{table.place(table.header_line, column)}: {label} contradicts the option "
+            f"{name}={option!r}"
+        )
+    value = label if label is not None else option
+    return None if value is None else np.full(rows.size, value, dtype=KINDS[role])
 
 
 def _used_rows(
