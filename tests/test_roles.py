@@ -213,6 +213,12 @@ def test_a_column_that_counts_is_never_a_device(tmp_path, name, start, restarts,
     assert f"({name.strip()}) counts up: taken as pulse numbers" in said(data)
 
 
+def test_a_number_that_stays_counts_nothing(tmp_path):
+    data = read(tmp_path, table("n,G (uS)", np.full(41, 3.0), TRACE))
+    np.testing.assert_array_equal(data.segments[0].pulses, np.arange(21))
+    assert "column 1 (n) is left out: the same in every row, so it counts nothing" in data.warnings
+
+
 def test_a_counter_beside_pulse_numbers_is_left_out(tmp_path):
     data = read(tmp_path, table("pulse,row,G (uS)", COUNT + 1, COUNT, TRACE))
     assert data.segments[0].pulses[0] == 1

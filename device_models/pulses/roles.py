@@ -96,7 +96,7 @@ def _settle(
             headings[c] = replace(headings[c], role="value")
     for c, heading in enumerate(headings):
         if heading.role == "branch" or (heading.role == "pulse" and c not in given):
-            headings[c] = _numbered(table, c, heading, left_out)
+            headings[c] = _numbered(table, c, heading, warnings, left_out)
     find_counter(table, headings, warnings, left_out)
     headings = _with_unknown(table, headings, warnings)
     leave_out_second_pair(table, headings, warnings, left_out)
@@ -104,7 +104,13 @@ def _settle(
     return headings
 
 
-def _numbered(table: Table, column: int, heading: Heading, left_out: dict[int, str]) -> Heading:
+def _numbered(
+    table: Table,
+    column: int,
+    heading: Heading,
+    warnings: list[str],
+    left_out: dict[int, str],
+) -> Heading:
     """A column named as pulse numbers that holds words is one of branches, or of other words.
 
     One of branches that holds one word alone, and none of theirs, says nothing.
@@ -116,7 +122,12 @@ def _numbered(table: Table, column: int, heading: Heading, left_out: dict[int, s
     words = {cell.lower() for cell in table.columns[column] if cell}
     if heading.role == "branch" and (len(words) != 1 or words & set(BRANCH_WORDS)):
         return heading
-    if any(is_number(word, table.decimal) for word in words):
+    numeric = any(is_number(word, table.decimal) for word in words)
+    if numeric and len(words) == 1 and len(table.lines) > 2:
+        left_out[column] = "left out: the same in every row, so it counts nothing"
+        warnings.append(f"{table.column_name(column)} is {left_out[column]}")
+        return replace(heading, role="ignored")
+    if numeric:
         return heading
     if words and words <= set(BRANCH_WORDS):
         return replace(heading, role="branch")
