@@ -159,7 +159,11 @@ def test_three_columns_without_header_that_start_with_an_index(tmp_path):
         (segment,) = data.select(branch)
         np.testing.assert_allclose(segment.values, values)
         np.testing.assert_array_equal(segment.pulses, np.arange(1, 32))
-    assert data.warnings == ("column 1 has no heading and counts up: taken as pulse numbers",)
+    assert data.warnings == (
+        "column 1 has no heading and counts up: taken as pulse numbers",
+        "no headings: column 2 rises: LTP; column 3 falls: LTD; guessed from the numbers, "
+        "columns={1: 'pulse', 2: 'LTP', 3: 'LTD'} says so",
+    )
 
 
 @pytest.mark.parametrize("words", [("LTP", "LTD"), ("P", "D"), ("1", "-1")])
@@ -518,8 +522,8 @@ def test_columns_in_different_units_are_converted_with_a_warning(tmp_path):
 
 
 def test_quantity_chooses_between_columns_of_two(tmp_path):
-    path = write(tmp_path, text_of(columns(("R (ohm)", 1 / LTP), ("G (S)", LTP))))
-    with pytest.raises(PulseDataError, match=r"line 1, column 2 .*quantity=\.\.\. says which"):
+    path = write(tmp_path, text_of(columns(("R (ohm)", 1 / LTP**1.5), ("G (S)", LTP))))
+    with pytest.raises(PulseDataError, match=r"line 1, column 2 .*quantity='resistance' says"):
         read_pulses(path)
     assert read_pulses(path, quantity="resistance").unit == "ohm"
     assert read_pulses(path, quantity="conductance").unit == "S"
@@ -1159,7 +1163,7 @@ def test_many_warnings_of_a_kind_are_counted(tmp_path):
 
 
 def test_unknown_columns_beside_readings_are_named(tmp_path):
-    data = read(tmp_path, columns(("pulse", range(31)), ("G (S)", LTP), ("foo", range(31))))
+    data = read(tmp_path, columns(("pulse", range(31)), ("G (S)", LTP), ("foo", LTD)))
     assert "column 3 (foo) is not used" in suspicious(data)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from device_models.files import FileError, read_limited
 from device_models.pulses.reading import Options, read_sheets, read_table
-from device_models.pulses.roles import LAYOUTS
+from device_models.pulses.roles import LAYOUTS, WIDE_OF
 from device_models.pulses.sheets import read_sheet_tables
 from device_models.pulses.tables import MAX_BYTES, Table
 from device_models.pulses.text import DELIMITERS, read_text_table
@@ -53,7 +53,8 @@ def read_pulses(
     Options say what the file does not: `layout` "long", "wide", "trace" or "rows" (each row is a
     trace); `quantity` "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such
     as "kOhm"; `columns` other headings for columns, by heading or number from 1, None to leave one
-    out; `wide_of` "cycle" or "device", what unlabelled columns are; `sheet` of a workbook by name
+    out; `wide_of` "cycle", "device", "condition" or "repeat" (reads of one state), what
+    unlabelled columns are; `sheet` of a workbook by name
     or number from 1, or "all"; `where` the rows that count, by column; `branch`, `device`,
     `cycle`, `field_G`, `amplitude_V`, `width_s` for the whole file; `delimiter` "tab", "comma",
     "semicolon", "blank" or the character. Raises PulseDataError, one line, also for numbers that
@@ -93,7 +94,7 @@ def _check_choices(
     decimal: str | None,
 ) -> None:
     _check_choice("layout", layout, LAYOUTS)
-    _check_choice("wide_of", wide_of, ("cycle", "device"))
+    _check_choice("wide_of", wide_of, WIDE_OF)
     _check_choice("branch", branch, ("LTP", "LTD"))
     _check_choice("delimiter", delimiter, tuple(DELIMITERS))
     _check_choice("decimal", decimal, (".", ","))

@@ -148,7 +148,7 @@ def _pairs(segments: Sequence[Segment]) -> list[tuple[Segment, Segment]]:
 
     def key(s: Segment) -> tuple[object, ...]:
         amplitude = abs(s.amplitude_V) if isinstance(s.amplitude_V, float) else None
-        return s.device, s.cycle, s.field_G, s.width_s, amplitude
+        return s.device, s.cycle, s.field_G, s.width_s, amplitude, s.condition
 
     falling = {key(s): s for s in segments if s.branch == "LTD"}
     return [(s, falling[key(s)]) for s in segments if s.branch == "LTP" and key(s) in falling]

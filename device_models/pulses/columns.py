@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.pulses.headings import BRANCH_WORDS
+from device_models.pulses.names import BRANCH_WORDS
 from device_models.pulses.tables import INFINITE, MISSING, NUMBER, Table, is_missing
 from device_models.pulses.text import THOUSANDS
 from device_models.pulses.types import FloatArray, PulseDataError, show

@@ -4,85 +4,44 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
 
+from device_models.pulses.labels import DEVICE, is_condition, take_labels
+from device_models.pulses.names import (
+    ARGUMENTS,
+    DERIVED,
+    FILLERS,
+    LABEL_ROLES,
+    MEASURES,
+    NUMBER,
+    QUANTITIES,
+    SPREAD,
+    role_of,
+    squeeze,
+)
 from device_models.pulses.types import Labels
-from device_models.pulses.units import EXPECTED, Unit, convert, find_unit, normalise
-
-BRANCH_WORDS = {
-    **dict.fromkeys(
-        (
-            "ltp",
-            "p",
-            "pot",
-            "pot.",
-            "potentiation",
-            "potentiate",
-            "up",
-            "set",
-            "+1",
-            "1",
-            "+",
-            "1.0",
-        ),
-        "LTP",
-    ),
-    **dict.fromkeys(
-        ("ltd", "d", "dep", "dep.", "depression", "depress", "down", "reset", "-1", "-", "-1.0"),
-        "LTD",
-    ),
-}
-# Roles by their names, written without case, blanks and punctuation.
-NAMES = {
-    "resistance": "r res resistance rread readresistance channelresistance devicer rmeas rmem",
-    "conductance": "g cond conductance gread readconductance channelconductance gds gmeas gmem",
-    "current": "i current iread readcurrent ids idrain draincurrent drainsourcecurrent imeas",
-    "value": "value values reading readings y signal response state weight w",
-    "pulse": "pulse pulses pulsenumber pulseno pulsenr pulseindex pulsecount pulseid pulse# #pulse "
-    "npulse npulses numberofpulses pulsenum n no nr number index idx # count step x pulsesnumber",
-    "branch": "branch direction polarity ltpltd pd pulsetype operation process sign kind type",
-    "device": "device dev deviceid devid devicename devicenumber deviceno deviceindex dev# "
-    "device# dut cell cellid sample sampleid",
-    "cycle": "cycle cyc cycles cyclenumber cycleno cyclenr cycleindex cycleid cycle# run "
-    "repetition rep repeat loop iteration sweep",
-    "field": "field h b magneticfield magfield bfield hfield appliedfield externalfield mu0h",
-    "amplitude": "amplitude amp pulseamplitude pulseamp pulsevoltage vpulse voltage v vg "
-    "gatevoltage vprog vwrite writevoltage programmingvoltage vamp vp pulseheight",
-    "read_voltage": "readvoltage vread readbias vr readv vds drainvoltage vdrain",
-    "width": "width pulsewidth pw tpulse pulseduration duration tp tw pulselength",
-    "ignored": "time t timestamp date elapsed elapsedtime temperature temp std sd stdev error err "
-    "sem uncertainty comment note notes remark",
-}
-ROLES = {name: role for role, names in NAMES.items() for name in names.split()}
-QUANTITIES = ("resistance", "conductance", "current")
-MEASURES = {"field": "field", "amplitude": "voltage", "read_voltage": "voltage", "width": "time"}
-# A unit in brackets on these is a remark, e.g. "time (s)" or "pulse (#)".
-LABEL_ROLES = ("pulse", "branch", "device", "cycle", "ignored")
+from device_models.pulses.units import (
+    EXPECTED,
+    UNITS,
+    Unit,
+    find_condition_unit,
+    find_unit,
+    normalise,
+)
 
 MAX_HEADING = 200
-FILLERS = re.compile(
-    r"(?<![a-z])(?:of|the|after|for|in|and|data|curve|branch|mean|average|norm|normali[sz]ed)(?![a-z])",
-    re.IGNORECASE,
-)
-SPREAD = re.compile(r"(?<![a-z])(?:std|sd|stdev|sem|err|error|uncertainty)(?![a-z])", re.IGNORECASE)
-
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-COVARIATE = re.compile(
-    rf"(?:(@|\bat|\bread|\bvread\s*=|\bv read\s*=)\s*|\b[a-z]+\s*=\s*)?(?<![\w.])({NUMBER})"
-    r"\s*([a-z]+)(?![a-z0-9])",
-    re.IGNORECASE,
-)
-BRANCH = re.compile(
-    r"(?<![a-z])(ltp|ltd|potentiation|depression|pot|dep|up|down|set|reset)(?![a-z])", re.IGNORECASE
-)
-CYCLE = re.compile(
-    r"(?<![a-z])(?:cycle|cyc|run|loop|rep|repeat|sweep|c)[\s#.:=-]*(\d{1,9})(?!\w)", re.IGNORECASE
-)
-DEVICE = re.compile(
-    r"(?<![a-z])(?:device|dev|cell|dut|sample|chip|d)[\s#.:=-]*(\d+[a-z]?|[a-z]\d+)(?!\w)"
-    r"|(?<![a-z])(?:device|dev|cell|dut|sample|chip)[\s#.:=-]+([a-z])(?!\w)",
-    re.IGNORECASE,
-)
 BRACKET = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
+# A name such as W11, #3, dev-2, 3b; not 10^-6, x10 or E-6.
+LABEL = re.compile(r"(?![xX*]\d|[eE]-?\d)(?:[A-Za-z]{0,12}[\s_#.-]*\d{1,6}[A-Za-z]?|#\d+)")
+
+CHANGE = re.compile(r"[\u0394\u2206]|\bdelta(?![a-z])|\bchange\b|^d[RGI]\b")
+SIZE_OF = re.compile(r"\babs\s*\(([^()]*)\)", re.IGNORECASE)
+LOGARITHM = re.compile(r"\s*(?:log10|log|ln|lg)(?![a-z])", re.IGNORECASE)
+IDLE_REMARK = re.compile(
+    r"(?:mean|avg|average|measured|meas|exp|experiment|raw|data|n\s*=\s*\d+)\.?", re.IGNORECASE
+)
+KNOWN_UNITS = tuple({unit.lower() for unit in UNITS})
 
 
 class HeadingError(ValueError):
@@ -93,7 +52,9 @@ class HeadingError(ValueError):
 class Heading(Labels):
     """A column as its heading describes it; `role` is a key of NAMES or "unknown".
 
-    `number` is one the heading has but does not explain ("LTP_1", "R3", "2").
+    `number` is one the heading has but does not explain ("LTP_1", "R3", "2"); `is_derived` says
+    that the values were computed from others (moving averages, fits), `is_change` that they are
+    changes (a difference of G); `condition_unit` is that of a column of conditions.
     """
 
     text: str
@@ -102,38 +63,105 @@ class Heading(Labels):
     unit: Unit | None = None
     read_voltage_V: float | None = None
     number: str | None = None
+    is_derived: bool = False
+    is_change: bool = False
+    condition_unit: str = ""
 
     @property
     def measures(self) -> str | None:
         """Quantity by the name or else by the unit; None for arbitrary units."""
-        by_unit = self.unit.measures if self.unit else None
+        by_unit = (self.unit.per_size or self.unit.measures) if self.unit else None
         return self.quantity or (by_unit if by_unit in QUANTITIES else None)
 
 
-def read_heading(text: str) -> Heading:
-    """Heading from its text; HeadingError for a unit that is unknown or measures something else."""
-    words = normalise(text[:MAX_HEADING])
-    whole = ROLES.get(squeeze(words))
+@lru_cache(maxsize=8192)
+def read_heading(text: str, named_brackets: bool = False) -> Heading:
+    """Heading from its text; HeadingError for a unit that is unknown or measures something else.
+
+    With `named_brackets` what stands in brackets is a name, as in "G (left)" beside "G (right)".
+    """
+    words = SIZE_OF.sub(r"\1", normalise(text[:MAX_HEADING]))
+    spaced = words.replace("_", " ")
+    heading = Heading(text, is_change=CHANGE.search(words) is not None)
+    whole = role_of(words)
     if whole is not None and BRACKET.search(words) is None and "/" not in words:
-        return _with_role(Heading(text), whole)
-    if SPREAD.search(words.replace("_", " ")):
-        return Heading(text, role="ignored")
-    rest, unit, remark = _split_unit(words)
-    heading, name = _take_labels(Heading(text, unit=unit), f"{rest} {remark}".replace("_", " "))
+        return _with_role(heading, whole)
+    if SPREAD.search(spaced) or LOGARITHM.match(spaced):
+        return replace(heading, role="ignored")
+    if DERIVED.search(spaced):
+        heading, words = replace(heading, is_derived=True), DERIVED.sub(" ", words).strip(" _")
+    rest, unit, remark = _split_unit(words, named_brackets)
+    remark = "" if remark in ARGUMENTS or IDLE_REMARK.fullmatch(remark) else remark
+    if (condition := _condition_column(heading, rest, unit, remark)) is not None:
+        return condition
+    heading = replace(heading, unit=unit)
+    heading, name = take_labels(heading, f"{rest} {remark}".replace("_", " "))
+    heading, name, remark = _take_name(heading, name, remark, named_brackets)
+    return _with_name(heading, name, rest, remark)
+
+
+def _with_name(heading: Heading, name: str, rest: str, remark: str) -> Heading:
+    """Heading with its role: `name` is what labels left of `rest`, `remark` a bracket not read."""
     name = FILLERS.sub(" ", name).strip() if heading.branch else name
-    role = ROLES.get(squeeze(name)) or ROLES.get(squeeze(rest))
+    role = role_of(name) or role_of(rest)
+    # The B of "LTP B" is a name, and no magnetic field.
+    role = None if heading.branch and role == "field" and heading.unit is None else role
     if heading.branch and heading.device is None and role is None and squeeze(name):
         heading = replace(heading, device=name[:40])
     if role is None and remark and not heading.labelled:
         raise HeadingError(f"unknown unit {remark!r}; known are {_known_units(None)}")
     heading = _with_role(heading, role or _role_without_name(heading, name))
-    _check_unit(heading, remark if remark and ROLES.get(squeeze(rest)) else "", name)
+    _check_unit(heading, remark if remark and role_of(rest) else "", name)
     return heading
 
 
-def squeeze(text: str) -> str:
-    """`text` in lower case without blanks and punctuation."""
-    return re.sub(r"[^a-z0-9#]", "", text.lower())
+def _condition_column(
+    heading: Heading, rest: str, unit: Unit | None, remark: str
+) -> Heading | None:
+    """A column of conditions, by its name or by a unit that no reading has: "T (K)", "x (mm)"."""
+    stem, _, last = rest.replace("_", " ").rpartition(" ")
+    is_split = role_of(rest) is None and role_of(stem) == "condition"
+    name, symbol = (stem, last) if is_split else (rest, remark or (unit.symbol if unit else ""))
+    role = role_of(name)
+    by_unit = find_condition_unit(symbol) is not None and unit is None
+    if role == "condition" or (by_unit and not is_split and role in (None, "ignored")):
+        return replace(heading, role="condition", condition_unit=symbol)
+    return None
+
+
+def _take_name(
+    heading: Heading, name: str, remark: str, named_brackets: bool
+) -> tuple[Heading, str, str]:
+    """Heading whose bracket is the name of a device or a condition, "Conductance (W11)"."""
+    if not remark or squeeze(remark) not in squeeze(name):
+        return heading, name, "" if remark and remark == heading.number else remark
+    letters = re.sub(r"[^a-z]", "", remark.lower())
+    # One letter with a number is a name ("A7"), whatever the letter measures.
+    is_letter = len(letters) < 2 and letters != remark.lower()
+    if (not is_letter and _is_near_unit(letters)) or not (
+        named_brackets or LABEL.fullmatch(remark) or is_condition(remark)
+    ):
+        return heading, name, remark
+    if is_condition(remark):
+        heading = replace(heading, condition=heading.condition or remark)
+    else:
+        heading = replace(heading, device=heading.device or remark[:40])
+    return heading, _without_text(name, remark), ""
+
+
+@lru_cache(maxsize=1024)
+def _is_near_unit(letters: str) -> bool:
+    """A unit, or one that is mistyped."""
+    return bool(get_close_matches(letters, KNOWN_UNITS, cutoff=0.75))
+
+
+def _without_text(name: str, remark: str) -> str:
+    """`name` without the letters and digits of `remark` at its end."""
+    left = len(squeeze(name)) - len(squeeze(remark))
+    for end in range(len(name) + 1):
+        if len(squeeze(name[:end])) == left:
+            return name[:end].strip()
+    return name
 
 
 def is_known(text: str) -> bool:
@@ -145,17 +173,17 @@ def is_known(text: str) -> bool:
     return heading.role != "unknown"
 
 
-def _split_unit(words: str) -> tuple[str, Unit | None, str]:
+def _split_unit(words: str, named_brackets: bool) -> tuple[str, Unit | None, str]:
     """Name, unit and a bracket that is no unit: "R (kOhm)", "R/kOhm", "R_kOhm", "R in kOhm"."""
     bracket = BRACKET.search(words)
     if bracket is not None:
         rest = f"{words[: bracket.start()]} {words[bracket.end() :]}".strip()
-        unit = find_unit(bracket[1])
+        unit = None if named_brackets else find_unit(bracket[1])
         return (rest, unit, "") if unit else (*_split_suffix(rest), bracket[1].strip())
     name, slash, last = words.rpartition("/")
     if slash and name and find_unit(last) is not None:
         return name.strip(), find_unit(last), ""
-    if slash and ROLES.get(squeeze(name)) and ROLES.get(squeeze(words)) is None:
+    if slash and role_of(name) and role_of(words) is None:
         return name.strip(), None, last.strip()
     return *_split_suffix(words), ""
 
@@ -163,13 +191,17 @@ def _split_unit(words: str) -> tuple[str, Unit | None, str]:
 def _split_suffix(words: str) -> tuple[str, Unit | None]:
     """Name and unit of "conductance_uS"; words that only look like units ("V_G") stay names."""
     parts = re.split(r"[\s_]+", words)
+    if len(parts) > 2 and (unit := find_unit("/".join(parts[-2:]))) and unit.per_size:
+        return " ".join(parts[:-2]), unit
     unit = find_unit(parts[-1])
     if unit is None or re.fullmatch(NUMBER, parts[-1]) or parts[-1] == "-":
         return words, None
     if len(parts) == 1:
         return ("", unit) if len(parts[0]) > 1 else (words, None)
     rest = " ".join(parts[:-1]).removesuffix(" in")
-    role = ROLES.get(squeeze(rest))
+    role = role_of(rest)
+    if role == "ignored" and unit.measures == "time":
+        return rest, unit
     if role is not None:
         return (rest, unit) if _fits(role, unit) else (words, None)
     is_label = re.search(rf"(?:^|[\s=]){NUMBER}$", rest) or DEVICE.search(words)
@@ -186,53 +218,14 @@ def _fits(role: str, unit: Unit) -> bool:
     )
 
 
-def _take_labels(heading: Heading, text: str) -> tuple[Heading, str]:
-    """Heading with the branch, device, cycle and conditions found in `text`, and what is left."""
-    text = re.sub(
-        r"(?<=[a-z])(?<!mu)(?<!\de)(?=\d)|(?<=\d)(?=[a-z]{2})", " ", text, flags=re.IGNORECASE
-    )
-    if (cycle := CYCLE.search(text)) is not None:
-        heading, text = replace(heading, cycle=int(cycle[1])), _without(text, cycle)
-    if (device := DEVICE.search(text)) is not None:
-        label = (device[1] or device[2]).upper() if device[2] else device[1]
-        heading, text = replace(heading, device=label), _without(text, device)
-    for match in list(COVARIATE.finditer(text)):
-        unit = find_unit(match[3])
-        if unit is not None and unit.measures in ("field", "voltage", "time"):
-            value = convert(float(match[2]), unit)
-            heading = _with_condition(heading, unit.measures, value, bool(match[1]))
-            text = text.replace(match[0], " ", 1)
-    if (branch := BRANCH.search(text)) is not None:
-        word = BRANCH_WORDS[branch[1].lower()]
-        heading, text = replace(heading, branch=word), _without(text, branch)
-    number = re.search(r"(?<![\w.])\d{1,9}(?![\w.])", text)
-    if number is not None and squeeze(text) not in ROLES:
-        rest = _without(text, number)
-        if not squeeze(rest) or squeeze(rest) in ROLES:
-            heading, text = replace(heading, number=number[0]), rest
-    return heading, text
-
-
-def _with_condition(heading: Heading, measures: str, value: float, is_read: bool) -> Heading:
-    if measures == "field":
-        return replace(heading, field_G=value)
-    if measures == "time":
-        return replace(heading, width_s=value)
-    if is_read:
-        return replace(heading, read_voltage_V=value)
-    return replace(heading, amplitude_V=value)
-
-
-def _without(text: str, match: re.Match[str]) -> str:
-    return f"{text[: match.start()]} {text[match.end() :]}"
-
-
 def _with_role(heading: Heading, role: str) -> Heading:
     if role == "current" and "read" in heading.text.lower() and heading.amplitude_V is not None:
         heading = replace(heading, read_voltage_V=heading.amplitude_V, amplitude_V=None)
     if role in QUANTITIES:
         return replace(heading, role="value", quantity=role)
     measures = heading.unit.measures if heading.unit else None
+    if role == "pulse" and measures in ("voltage", "time"):
+        return replace(heading, role="amplitude" if measures == "voltage" else "width")
     if role == "value" and measures in QUANTITIES:
         return replace(heading, role="value", quantity=measures)
     return replace(heading, role=role)

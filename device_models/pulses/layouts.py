@@ -68,7 +68,7 @@ def _find(
 
 def _groups(records: Records) -> list[Rows]:
     """Rows of one device under one condition, in the order of the file."""
-    keys = [records.device, records.field_G, records.width_s]
+    keys = [records.device, records.field_G, records.width_s, records.condition]
     codes = np.zeros(records.values.size, dtype=np.int64)
     for key in keys:
         _, code = np.unique(key, return_inverse=True)
@@ -294,6 +294,7 @@ def _segment(
         amplitude_V=_amplitude(records, rows, own, keep),
         width_s=_number(records.width_s[row]),
         lines=_fixed(lines[keep]),
+        condition=str(records.condition[row]),
     )
 
 
@@ -327,7 +328,7 @@ def _with_cycles(segments: list[Segment]) -> list[Segment]:
     for s in segments:
         if s.cycle == UNKNOWN:
             amplitude = abs(s.amplitude_V) if isinstance(s.amplitude_V, float) else None
-            key = (s.branch, s.device, s.field_G, s.width_s, amplitude)
+            key = (s.branch, s.device, s.field_G, s.width_s, amplitude, s.condition)
             seen[key] += 1
             s = replace(s, cycle=seen[key])
         numbered.append(s)
@@ -339,7 +340,7 @@ def _check_twice(table: Table, segments: Sequence[Segment]) -> None:
     first: dict[tuple[object, ...], Segment] = {}
     for s in segments:
         amplitude = s.amplitude_V if isinstance(s.amplitude_V, float) else None
-        key = (s.branch, s.device, s.cycle, s.field_G, s.width_s, amplitude)
+        key = (s.branch, s.device, s.cycle, s.field_G, s.width_s, amplitude, s.condition)
         if key in first:
             assert s.lines is not None
             raise PulseDataError(

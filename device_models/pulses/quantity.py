@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from device_models.pulses.columns import Readings, read_complete, read_numbers
-from device_models.pulses.headings import QUANTITIES, Heading
+from device_models.pulses.columns import Readings, read_numbers
+from device_models.pulses.currents import assumes_si, over_voltage
+from device_models.pulses.headings import Heading
+from device_models.pulses.names import QUANTITIES
+from device_models.pulses.repeated_rows import AveragedTable
+from device_models.pulses.repeats import average
 from device_models.pulses.roles import Roles
+from device_models.pulses.signs import turn_upright
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, PulseDataError, show
 from device_models.pulses.units import EXPECTED, Unit, find_unit
@@ -17,12 +22,16 @@ from device_models.pulses.units import EXPECTED, Unit, find_unit
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """What was measured: quantity, unit, and one array of values for each column of readings."""
+    """What was measured: quantity, unit, and one array of values for each column of readings.
+
+    `read_noise` is the std of one read, in the unit, where states were read several times.
+    """
 
     quantity: str
     unit: str
     values: tuple[FloatArray, ...]
     warnings: list[str] = field(default_factory=list)
+    read_noise: float | None = None
 
 
 def measure(
@@ -38,29 +47,80 @@ def measure(
     that are not positive.
     """
     chosen = unit_option(table, quantity, unit)
-    columns = [(c, h, read_numbers(table, c)) for c, h, _ in roles.readings]
-    units = [_unit_of(table, c, h, r, quantity, chosen) for c, h, r in columns]
-    measured = [
-        h.quantity or (u.measures if u and u.measures in QUANTITIES else quantity)
-        for (_, h, _), u in zip(columns, units, strict=True)
+    sets = [[(k, h) for k in roles.repeats.get(c, (c,))] for c, h, _ in roles.readings]
+    columns = [member for members in sets for member in members]
+    readings = [read_numbers(table, c) for c, _ in columns]
+    units = [
+        _unit_of(table, c, h, r, quantity, chosen)
+        for (c, h), r in zip(columns, readings, strict=True)
     ]
-    _check_one(table, [c for c, _, _ in columns], measured, units)
-    warnings = _unit_warnings(units, measured[0])
-    values = [
-        r.values * (u.factor if u else 1.0) for (_, _, r), u in zip(columns, units, strict=True)
-    ]
-    known = units[0] is not None and units[0].measures != "arbitrary"
-    if measured[0] == "current":
-        values = [
-            v / _read_voltage(table, roles, c, h, read_voltage_V)
-            for v, (c, h, _) in zip(values, columns, strict=True)
-        ]
+    names = [h.quantity or _measured(u) for (_, h), u in zip(columns, units, strict=True)]
+    measured = [name or quantity for name in names]
+    _check_one(table, [c for c, _ in columns], measured, units)
+    what, in_si = measured[0], assumes_si(roles, readings, units, measured[0])
+    known = in_si or (units[0] is not None and units[0].measures != "arbitrary")
+    warnings = [*_unit_warnings(units, what, in_si), *_change_warnings(table, columns)]
+    values = _converted(readings, units)
+    if what == "current":
+        values = over_voltage(table, roles, columns, values, units[0], read_voltage_V, warnings)
     elif read_voltage_V is not None:
         raise PulseDataError(f"{table.path}: option read_voltage_V: the file holds no currents")
-    if measured[0] == "resistance":
-        _check_positive(table, [c for c, _, _ in columns], values, known)
-        return Quantity("resistance", "ohm" if known else "1", tuple(values), warnings)
-    return Quantity("conductance", "S" if known else "1", tuple(values), warnings)
+    knows_branches = "branch" in roles.conditions or all(h.branch for _, h in columns)
+    values, turned = turn_upright(table, columns, values, what, knows_branches)
+    if what == "resistance":
+        _check_positive(table, [c for c, _ in columns], values, known)
+    means, noise = _averaged(sets, values)
+    noise = noise or _noise_of_rows(table, columns, readings, values)
+    name, base = ("resistance", "ohm") if what == "resistance" else ("conductance", "S")
+    return Quantity(name, base if known else "1", means, [*warnings, *turned], noise)
+
+
+def _converted(readings: Sequence[Readings], units: Sequence[Unit | None]) -> list[FloatArray]:
+    """Values in the base unit of each column."""
+    return [r.values * (u.factor if u else 1.0) for r, u in zip(readings, units, strict=True)]
+
+
+def _measured(unit: Unit | None) -> str | None:
+    """Quantity that a unit gives away."""
+    by_unit = (unit.per_size or unit.measures) if unit else None
+    return by_unit if by_unit in QUANTITIES else None
+
+
+def _averaged(
+    sets: Sequence[Sequence[tuple[int, Heading]]], values: Sequence[FloatArray]
+) -> tuple[tuple[FloatArray, ...], float | None]:
+    """Means over the repeats of a read, and the std of one read over all of them."""
+    means, noises, start = [], [], 0
+    for members in sets:
+        mean, noise = average(values[start : start + len(members)])
+        start += len(members)
+        means.append(mean)
+        noises += [] if noise is None else [noise]
+    return tuple(means), float(np.sqrt(np.mean(np.square(noises)))) if noises else None
+
+
+def _noise_of_rows(
+    table: Table,
+    columns: Sequence[tuple[int, Heading]],
+    readings: Sequence[Readings],
+    values: Sequence[FloatArray],
+) -> float | None:
+    """Std of one read from rows that were averaged; None where none were."""
+    if not isinstance(table, AveragedTable):
+        return None
+    noises = []
+    for (c, _), raw, value in zip(columns, readings, values, strict=True):
+        there = ~np.isnan(value) & (raw.values != 0)
+        factor = np.median(np.abs(value[there] / raw.values[there])) if np.any(there) else 1.0
+        noises.append(table.scatter.get(c, 0.0) * float(factor))
+    return float(np.sqrt(np.mean(np.square(noises))))
+
+
+def _change_warnings(table: Table, columns: Sequence[tuple[int, Heading]]) -> list[str]:
+    changes = [table.column_name(c) for c, h in columns if h.is_change]
+    if not changes:
+        return []
+    return [f"{', '.join(changes[:4])}: a change, not a value: read as it stands"]
 
 
 def unit_option(table: Table, quantity: str | None, unit: str | None) -> Unit | None:
@@ -124,62 +184,54 @@ def _check_one(
     line = table.header_line or table.lines[0]
     for column, what, unit in zip(columns, measured, units, strict=True):
         if (unit is None) != (units[0] is None):
+            symbol = next(u.symbol for u in (unit, units[0]) if u is not None)
             raise PulseDataError(
                 f"{table.place(line, column)}: a unit here or in {table.column_name(columns[0])}, "
-                f"but not in both; write both or give unit"
+                f"but not in both; write both or give unit={symbol!r}"
             )
         if what != measured[0]:
             raise PulseDataError(
                 f"{table.place(line, column)}: {what or 'no quantity'} beside {measured[0]} in "
-                f"{table.column_name(columns[0])}; quantity=... says which to read"
+                f"{table.column_name(columns[0])}; "
+                f"quantity={(measured[0] or what)!r} says which to read"
             )
+        if unit and units[0] and unit.measures == "arbitrary" and unit.symbol != units[0].symbol:
+            _check_relative(table, column, unit, units[0])
 
 
-def _unit_warnings(units: Sequence[Unit | None], measured: str | None) -> list[str]:
+def _check_relative(table: Table, column: int, unit: Unit, first: Unit) -> None:
+    """Units per width or area are kept in words, so they have to be the same."""
+    if unit.per_size or first.per_size:
+        raise PulseDataError(
+            f"{table.place(table.header_line or table.lines[0], column)}: unit {unit.symbol!r} "
+            f"beside {first.symbol!r}; units per width or area are not converted, write both alike"
+        )
+
+
+def _unit_warnings(
+    units: Sequence[Unit | None], measured: str | None, assumes_si: bool
+) -> list[str]:
     warnings = []
     symbols = list(dict.fromkeys(u.symbol for u in units if u is not None))
     if len({u.factor for u in units if u is not None}) > 1:
         warnings.append(f"mixed units {', '.join(symbols)}: each column is converted by its own")
-    if units[0] is None:
-        warnings.append("no unit in the file or the options: read as arbitrary units; give unit")
+    if assumes_si:
+        warnings.append("no unit in the file or the options: currents of this size are read as A")
+    elif units[0] is None:
+        example = {"resistance": "kOhm", "current": "nA"}.get(measured or "", "uS")
+        warnings.append(
+            "no unit in the file or the options: read as arbitrary units; "
+            f"unit={example!r} gives one"
+        )
+    elif units[0].per_size:
+        warnings.append(
+            f"{units[0].symbol} is a {units[0].per_size} per width or area: read as arbitrary units"
+        )
     if measured is None:
-        warnings.append("no quantity named: read as conductance; give quantity")
+        warnings.append(
+            "no quantity named: read as conductance; quantity='resistance' reads it as resistance"
+        )
     return warnings
-
-
-def _read_voltage(
-    table: Table, roles: Roles, column: int, heading: Heading, option: float | None
-) -> FloatArray | float:
-    """Read voltage [V]: from its column, the heading, the option, or the lines above the table."""
-    given: FloatArray | float | None = heading.read_voltage_V
-    if "read_voltage" in roles.conditions:
-        where, name = roles.conditions["read_voltage"]
-        factor = name.unit.factor if name.unit else 1.0
-        given = read_complete(table, where, "read voltage") * factor
-        if np.any(zero := given == 0):
-            raise table.error(
-                int(np.argmax(zero)), where, "a read voltage of 0 gives no conductance"
-            )
-    stated = table.settings.read_voltage_V
-    if (
-        given is not None
-        and stated is not None
-        and not np.any(np.isclose(np.abs(given), abs(stated)))
-    ):
-        raise PulseDataError(
-            f"{table.place(table.header_line or table.lines[0], column)}: the read voltage "
-            f"{np.ravel(given)[0]:g} V contradicts the lines above, which state {stated:g} V"
-        )
-    given = stated if given is None else given
-    if given is not None and option is not None and not np.allclose(given, option):
-        raise PulseDataError(f"{table.path}: option read_voltage_V={option:g} contradicts the file")
-    voltage = option if given is None else given
-    if voltage is None or (not isinstance(voltage, np.ndarray) and not 0 < abs(voltage) < np.inf):
-        raise PulseDataError(
-            f"{table.place(table.header_line or table.lines[0], column)}: a current needs its read "
-            f"voltage: give read_voltage_V (not 0), or a column 'V_read (V)'"
-        )
-    return voltage
 
 
 def _check_positive(

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from device_models.pulses.checks import check_segments
+from device_models.pulses.descriptions import describe_columns
 from device_models.pulses.head_labels import read
 from device_models.pulses.layouts import find_segments
 from device_models.pulses.quantity import measure, unit_option
 from device_models.pulses.roles import assign_roles
+from device_models.pulses.row_kinds import select_rows
 from device_models.pulses.rows import turn_rows
 from device_models.pulses.settings import Settings
 from device_models.pulses.tables import Table
@@ -44,9 +46,12 @@ class Part:
 
 def read_table(table: Table, options: Options) -> Part:
     """Segments of one table; PulseDataError where it cannot be read, or in two ways."""
+    left_out: list[str] = []
     if options.where:
-        raise PulseDataError(f"{table.path}: option where: rows cannot be selected in this file")
+        table, left_out = select_rows(table, options.where, options.columns)
     table, columns = turn_rows(table, options.layout, options.columns, options.wide_of)
+    if not options.where:
+        table, left_out = select_rows(table, None, columns)
     layout = None if table.turned else options.layout
     chosen = unit_option(table, options.quantity, options.unit)
     expected = options.quantity or (chosen.measures if chosen else None)
@@ -61,7 +66,9 @@ def read_table(table: Table, options: Options) -> Part:
         measured.quantity,
         measured.unit,
         tuple(_with_settings(segment, table.settings) for segment in segments),
-        (*table.notes, *measured.warnings, *roles.warnings, *notes, *suspicious),
+        (*table.notes, *left_out, *measured.warnings, *roles.warnings, *notes, *suspicious),
+        describe_columns(table, roles),
+        measured.read_noise,
     )
 
 

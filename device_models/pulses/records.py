@@ -15,7 +15,9 @@ from device_models.pulses.columns import (
     read_cycles,
     read_devices,
 )
+from device_models.pulses.conditions import read_condition_labels
 from device_models.pulses.headings import Heading
+from device_models.pulses.pulse_numbers import read_pulse_numbers
 from device_models.pulses.roles import Roles
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, IntArray, Labels, PulseDataError
@@ -23,6 +25,13 @@ from device_models.pulses.units import convert
 
 Rows = NDArray[np.intp]
 
+# Names of a column and of a heading, both of which tell the readings apart, are one name.
+JOINED = {"device": "/", "condition": ", "}
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("branch", "device", "condition"), object),
+    **dict.fromkeys(("field", "amplitude", "width"), float),
+    "cycle": np.int64,
+}
 OPTIONS = {"field": "field_G", "amplitude": "amplitude_V", "width": "width_s"}
 
 
@@ -46,6 +55,7 @@ class Records:
     field_G: FloatArray
     amplitude_V: FloatArray
     width_s: FloatArray
+    condition: NDArray[np.str_]
     steps_amplitude: bool = False
 
 
@@ -56,18 +66,26 @@ def read_conditions(table: Table, roles: Roles, given: Labels) -> dict[str, NDAr
     for role, (column, heading) in roles.conditions.items():
         if role in readers:
             found[role] = readers[role](table, column)
+            if role == "device":
+                for more in roles.devices:
+                    names = np.char.add("/", read_devices(table, more))
+                    found[role] = np.char.add(found[role], names)
         elif role != "read_voltage":
             numbers, inverse = np.unique(read_complete(table, column, role), return_inverse=True)
             found[role] = np.array([convert(x, heading.unit) for x in numbers])[inverse]
+    labels = read_condition_labels(table, roles.settings)
+    if labels is not None:
+        found["condition"] = labels
     if found:
-        _check_rows(table, 1 + max(c for c, _ in [*roles.conditions.values(), *_columns(roles)]))
+        columns = [c for c, _ in [*roles.conditions.values(), *roles.settings, *_columns(roles)]]
+        _check_rows(table, 1 + max(columns))
     for role, values in found.items():
         option = getattr(given, OPTIONS.get(role, role))
         if option is not None and np.any(wrong := values != option):
             row = int(np.argmax(wrong))
             raise table.error(
                 row,
-                roles.conditions[role][0],
+                (roles.settings[0] if role == "condition" else roles.conditions[role])[0],
                 f"{values[row]} contradicts the option {OPTIONS.get(role, role)}={option!r}; "
                 f"leave the option out and use select",
             )
@@ -100,27 +118,16 @@ def make_records(
 ) -> Records:
     """Readings of one column: the file's columns first, then its heading, then the options."""
     rows = _used_rows(table, column, values, bool(conditions), warnings)
-
-    def of(role: str, label: object, option: object, kind: type) -> NDArray | None:
-        if role in conditions:
-            return conditions[role][rows]
-        if label is not None and option is not None and label != option:
-            raise PulseDataError(
-                f"{table.place(table.header_line, column)}: {label} contradicts the option "
-                f"{OPTIONS.get(role, role)}={option!r}"
-            )
-        value = label if label is not None else option
-        return None if value is None else np.full(rows.size, value, dtype=kind)
-
     pulses = None
     if pulse_column is not None:
-        pulses = _read_pulse_numbers(table, pulse_column, rows)
+        used = slice(int(rows[0]), int(rows[-1]) + 1)
+        pulses = read_pulse_numbers(table, pulse_column, used, warnings)
+    labels = {
+        role: _labels_of(table, column, role, heading, rows, conditions, given) for role in KINDS
+    }
+    branch, device, condition = (labels[role] for role in ("branch", "device", "condition"))
     nothing = np.full(rows.size, np.nan)
-    branch = of("branch", heading.branch, given.branch, object)
-    field_G = of("field", heading.field_G, given.field_G, float)
-    amplitude = of("amplitude", heading.amplitude_V, given.amplitude_V, float)
-    width = of("width", heading.width_s, given.width_s, float)
-    device = of("device", heading.device, given.device, object)
+    numbers = {role: nothing if (x := labels[role]) is None else x for role in OPTIONS}
     records = Records(
         table=table,
         column=column,
@@ -130,12 +137,38 @@ def make_records(
         pulses=pulses,
         branch=None if branch is None else branch.astype(str),
         device=np.full(rows.size, "1") if device is None else device.astype(str),
-        cycle=of("cycle", heading.cycle, given.cycle, np.int64),
-        field_G=nothing if field_G is None else field_G,
-        amplitude_V=nothing if amplitude is None else amplitude,
-        width_s=nothing if width is None else width,
+        cycle=labels["cycle"],
+        field_G=numbers["field"],
+        amplitude_V=numbers["amplitude"],
+        width_s=numbers["width"],
+        condition=np.full(rows.size, "") if condition is None else condition.astype(str),
     )
     return replace(records, steps_amplitude=not _amplitude_labels(records))
+
+
+def _labels_of(
+    table: Table,
+    column: int,
+    role: str,
+    heading: Heading,
+    rows: Rows,
+    conditions: Mapping[str, NDArray],
+    given: Labels,
+) -> NDArray | None:
+    """Label of each row in one role; None where neither file nor option gives one."""
+    name = OPTIONS.get(role, role)
+    label, option = getattr(heading, name), getattr(given, name)
+    if role in conditions:
+        values = conditions[role][rows]
+        both = label is not None and role in JOINED
+        return np.char.add(values, f"{JOINED[role]}{label}") if both else values
+    if label is not None and option is not None and label != option:
+        raise PulseDataError(
+            f"{table.place(table.header_line, column)}: {label} contradicts the option "
+            f"{name}={option!r}"
+        )
+    value = label if label is not None else option
+    return None if value is None else np.full(rows.size, value, dtype=KINDS[role])
 
 
 def _used_rows(
@@ -156,22 +189,6 @@ def _used_rows(
             f"{describe_missing(table, column, missing)}"
         )
     return np.arange(first, last + 1, dtype=np.intp)
-
-
-def _read_pulse_numbers(table: Table, column: int, rows: Rows) -> FloatArray:
-    first, end = int(rows[0]), int(rows[-1]) + 1
-    part = replace(
-        table,
-        columns=tuple(cells[first:end] for cells in table.columns),
-        lines=table.lines[first:end],
-    )
-    pulses = read_complete(part, column, "pulse number")
-    if np.any(pulses < 0):
-        row = int(np.argmax(pulses < 0))
-        raise part.error(
-            row, column, f"pulse number {pulses[row]:g} is negative; expected 0, 1, ..."
-        )
-    return pulses
 
 
 def _amplitude_labels(records: Records) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS, read
-from device_models.pulses.headings import BRANCH_WORDS
+from device_models.pulses.names import BRANCH_WORDS
 from device_models.pulses.row_traces import (
     Trace,
     is_smooth,

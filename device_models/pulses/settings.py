@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from device_models.pulses.headings import BRANCH_WORDS, NUMBER
+from device_models.pulses.names import BRANCH_WORDS, NUMBER
 from device_models.pulses.units import convert, find_unit, normalise
 
 MAX_TEXT = 500

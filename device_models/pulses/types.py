@@ -35,6 +35,7 @@ class Labels:
     field_G: float | None = None
     amplitude_V: float | None = None
     width_s: float | None = None
+    condition: str | None = None
 
     @property
     def labelled(self) -> bool:

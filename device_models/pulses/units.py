@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -16,11 +17,14 @@ PREFIXES = {
     "K": 1e3,
     "M": 1e6,
 }
+SPELLED = str.maketrans(
+    {"\u03bc": "u", "\u03a9": "ohm", "\u2127": "mho", "\u2212": "-", "\u2013": "-", "\u00b7": "*"}
+)
 # Spellings, what they measure, the factor to the base unit, and the prefixes beyond the usual ones.
 SPELLINGS: tuple[tuple[tuple[str, ...], str, float, dict[str, float]], ...] = (
     (("ohm", "ohms", "Ohm", "Ohms", "OHM", "OHMS"), "resistance", 1.0, {"G": 1e9, "T": 1e12}),
     (
-        ("S", "siemens", "Siemens", "mho", "1/ohm", "1/Ohm", "ohm-1", "ohm^-1"),
+        ("S", "siemens", "Siemens", "mho", "Mho", "1/ohm", "1/Ohm", "ohm-1", "ohm^-1"),
         "conductance",
         1.0,
         {},
@@ -37,6 +41,24 @@ ARBITRARY = {
     *("arbitrary", "arbitrary units", "norm", "norm.", "normalized", "normalised"),
     *("g0", "r0", "gmax", "gmin", "rmax", "rmin", "dimensionless", "unitless", "rel.", "relative"),
 }
+# Per width or per area: nA/um, S/m, A/cm^2, uA mm-1.
+PER_SIZE = re.compile(
+    r"(.+?)\s*(?:(?:/|\bper\b)\s*([munck]?m)(?:\^?[12])?|[ .*]([munck]?m)\^?-[12])"
+)
+POWER = re.compile(
+    r"[x*\u00d7]?\s*(?:10\s*(?:\^\s*\(?([+-]?\d{1,2})\)?|([+-]\d{1,2}))|1[eE]([+-]?\d{1,2}))[\s*]*(\D.*)"
+)
+LONG_PREFIXES = {
+    **{"femto": "f", "pico": "p", "nano": "n", "micro": "u", "milli": "m", "kilo": "k"},
+    **{"mega": "M", "giga": "G", "tera": "T"},
+}
+LONG = re.compile(rf"({'|'.join(LONG_PREFIXES)})[\s-]?([a-z]{{3,}}|[SAV])", re.IGNORECASE)
+# Units of what else a device may be read under; they measure no reading.
+CONDITION_UNIT = re.compile(
+    r"K|(?:\u00b0|deg\.? ?)C|\u00b0|degrees?|[munc]m|\u00c5|%(?: ?(?:RH|strain))?|RH"
+    r"|[mu]?W(?:(?:/| )[munc]?m\^?-?2)?"
+    r"|lux|lx|ppm|ppb|[kMh]?Pa|[mu]?bar|m?[Tt]orr|e?V/nm|eV|rpm|wt ?%|at ?%|sccm|[kM]?Hz"
+)
 EXPECTED = {
     "resistance": "ohm, kOhm, MOhm, GOhm",
     "conductance": "S, mS, uS, nS, or a.u.",
@@ -49,17 +71,21 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit as written, what it measures ("arbitrary" for a.u.), its factor to the base unit."""
+    """A unit as written, what it measures ("arbitrary" for a.u.), its factor to the base unit.
+
+    `per_size` is what is given per width or area, "" where nothing is.
+    """
 
     symbol: str
     measures: str
     factor: float
+    per_size: str = ""
 
 
 def normalise(text: str) -> str:
     """`text` with one spelling of micro (u) and of ohm, and no line breaks or quotes."""
-    text = unicodedata.normalize("NFKC", text).replace("\u03bc", "u").replace("\u03a9", "ohm")
-    return " ".join(text.replace("\u2212", "-").replace('"', " ").split())
+    text = unicodedata.normalize("NFKC", text).translate(SPELLED)
+    return " ".join(text.replace('"', " ").split())
 
 
 def _table() -> dict[str, Unit]:
@@ -68,7 +94,7 @@ def _table() -> dict[str, Unit]:
         for spelling in spellings:
             for prefix, power in {**PREFIXES, **more}.items():
                 # Prefixed words and kiloseconds are typing errors more often than units.
-                word = len(spelling) > 2 and spelling.lower() not in ("ohm", "ohms", "sec")
+                word = len(spelling) > 2 and spelling.lower() not in ("ohm", "ohms", "mho", "sec")
                 if prefix and (word or (measures == "time" and power > 1)):
                     continue
                 units.setdefault(
@@ -90,4 +116,46 @@ def find_unit(text: str) -> Unit | None:
     text = normalise(text).strip()
     if text.lower() in ARBITRARY:
         return Unit(text, "arbitrary", 1.0)
-    return UNITS.get(text) or UNITS.get(text.replace(" ", ""))
+    found = UNITS.get(text) or UNITS.get(text.replace(" ", ""))
+    if found is not None or len(text) > 40:
+        return found
+    return _scaled(text) or _spelled_out(text) or _per_size(text)
+
+
+def _scaled(text: str) -> Unit | None:
+    """Unit with a power of ten in front: "10^-6 S", "x1e-9 A"."""
+    match = POWER.fullmatch(text)
+    unit = UNITS.get(match[4].strip()) if match else None
+    if match is None or unit is None:
+        return None
+    return Unit(
+        text, unit.measures, unit.factor * float(f"1e{int(match[1] or match[2] or match[3])}")
+    )
+
+
+def _spelled_out(text: str) -> Unit | None:
+    """Unit whose prefix is a word: "microsiemens", "kilo-ohms"."""
+    match = LONG.fullmatch(text)
+    if match is None:
+        return None
+    factor = (
+        PREFIXES.get(LONG_PREFIXES[match[1].lower()], 0.0)
+        or {"g": 1e9, "t": 1e12}[match[1][0].lower()]
+    )
+    base = UNITS.get(match[2]) or UNITS.get(match[2].lower())
+    return None if base is None else Unit(text, base.measures, base.factor * factor)
+
+
+def _per_size(text: str) -> Unit | None:
+    """A current, conductance or resistance per width or area: arbitrary, kept in words."""
+    match = PER_SIZE.fullmatch(text)
+    unit = UNITS.get(match[1].strip()) if match else None
+    if unit is None or unit.measures not in ("current", "conductance"):
+        return None
+    return Unit(text, "arbitrary", 1.0, unit.measures)
+
+
+def find_condition_unit(text: str) -> str | None:
+    """The unit of a condition that `text` spells (K, mm, %, mW/cm2), or None."""
+    text = normalise(text).strip()
+    return text if CONDITION_UNIT.fullmatch(text) else None
