@@ -10,6 +10,7 @@ from device_models.curves import ExponentialMixture
 from device_models.fit import CardFit, FitError, fit_card
 from device_models.memristor import Memristor, MemristorParameters
 from device_models.pulses import PulseData, PulseDataError, read_pulses
+from device_models.pulses.together import read_branches
 
 try:
     __version__ = version("fieldcrossbar")
@@ -30,5 +31,6 @@ __all__ = [
     "fit_card",
     "list_cards",
     "load_card",
+    "read_branches",
     "read_pulses",
 ]
