@@ -1,30 +1,43 @@
 """From a file of measured pulses to a device card with uncertainty, and a report of the fit.
 
+    python -m experiments.fit_device --show data.csv
     python -m experiments.fit_device data.csv --out card.json
     python -m experiments.fit_device data.xlsx --out card.json --quantity current --read-voltage 0.1
+    python -m experiments.fit_device --ltp up.txt --ltd down.txt --out card.json
 
-Reads CSV, text and .xlsx: one trace, one column a cycle or device, or one row a reading. Writes
-the card, and beside it the report as card.report.png and card.report.txt. Nothing is written when
-anything fails, and a measurement is never written over.
+Reads CSV, text and .xlsx: one trace, one column a cycle or device, or one row a reading; or one
+file a branch. `--show` says how the file is understood, before any fit. Otherwise writes the card,
+and beside it the report as card.report.png and card.report.txt. Nothing is written when anything
+fails, and a measurement is never written over.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from device_models.card import KINDS, CardError
+from device_models.card import CardError
 from device_models.files import check_outputs, refused, write_together
-from device_models.fit import CANDIDATES, CardFit, FitError, fit_card
-from device_models.fit.card import MAX_BOOTSTRAP, MAX_SEED
-from device_models.pulses import PulseData, PulseDataError, read_pulses
+from device_models.fit import CardFit, FitError, fit_card
+from device_models.pulses import PulseData, PulseDataError
+from experiments.conditions import file_part, split_conditions
 from experiments.figures.fit import draw_fit
-from experiments.fit_report import TileCheck, check_tile, write_report
-from experiments.options import Parser, end, number, whole_number
+from experiments.fit_input import choose, read
+from experiments.fit_options import fit_options, inputs, parse
+from experiments.fit_report import make_report, report_text
+from experiments.options import end
+from experiments.show import show
+from experiments.spoken import spoken
 from experiments.stage import stage
+from experiments.tile_check import TileCheck, check_tile
 
 SLOW_BYTES = 2**20
 """Files from this size on take long enough to say so where there is no terminal."""
@@ -32,39 +45,65 @@ SLOW_BYTES = 2**20
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line; ends with one line on stderr and status 1 where no card can be made."""
-    given = _parser().parse_args(arguments)
+    given = parse(arguments, __doc__)
     try:
-        report = make_card(given)
+        text = make_cards(given) if given.show is None else show(given)
     except (PulseDataError, FitError, CardError) as error:
-        end(error)
+        end(spoken(str(error)))
     except OSError as error:
         end(f"{error.filename or given.out}: {error.strerror or error}")
-    print(report)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without Greek letters
+    print(text)
 
 
-def make_card(given: argparse.Namespace) -> str:
-    """Write the card and its report; the report. Raises what reading, fit and files raise."""
-    card, picture, text = outputs(given.out)
-    check_outputs([card, picture, text], overwrite=given.overwrite, inputs=[given.data])
-    shown = partial(stage, always=_is_slow(given.data))
-    with shown(f"reading {given.data.name}"):
-        data = _read(given)
+@dataclass(frozen=True)
+class Result:
+    """One card with its report: the files to write, and the report as text."""
+
+    files: dict[Path, str | bytes]
+    report: str
+
+
+def make_cards(given: argparse.Namespace) -> str:
+    """Write the card, or one for each condition, with reports; the reports as text.
+
+    Raises what reading, fit and files raise, before anything is written.
+    """
+    check_outputs(outputs(given.out), overwrite=given.overwrite, inputs=inputs(given))
+    measured = choose(_read(given), given)
+    parts = split_conditions(measured) if given.each_condition else {}
+    if given.each_condition and not parts:
+        raise PulseDataError(f"{measured.source}: one condition; leave out --each-condition")
+    cards = {_with_condition(given.out, name): part for name, part in parts.items()}
+    cards = cards or {given.out: measured}
+    every = [path for card in cards for path in outputs(card)]
+    check_outputs(every, overwrite=given.overwrite, inputs=inputs(given))
+    results = [make_card(data, card, given) for card, data in cards.items()]
+    files = {path: content for result in results for path, content in result.files.items()}
+    write_together(files, overwrite=given.overwrite, inputs=inputs(given))
+    return "\n\n".join(result.report for result in results)
+
+
+def make_card(data: PulseData, card: Path, given: argparse.Namespace) -> Result:
+    """The card of a measurement, to stand at the path `card`, and its report."""
+    path, picture, text = outputs(card)
+    shown = partial(stage, always=_is_slow(given))
     with shown(f"fitting {data.n_readings:,} readings"):
         fit = _fit(data, given)
     checks: list[TileCheck] = []
-    if not given.no_tile:
-        with shown("driving a tile built from the card"):
-            checks = check_tile(fit)
-    report = write_report(fit, checks, str(card))
+    with _collected() as said:
+        if not given.no_tile:
+            with shown("driving a tile built from the card"):
+                checks = check_tile(fit)
+        report = make_report(fit, checks, said)
+    printed = report_text(report, str(path))
     image = io.BytesIO()
     with shown("drawing the report"):
-        draw_fit(fit, checks).savefig(image, format="png", dpi=144)
-    write_together(
-        {picture: image.getvalue(), text: report + "\n", card: fit.card.to_json()},
-        overwrite=given.overwrite,
-        inputs=[given.data],
+        draw_fit(report).savefig(image, format="png", dpi=144)
+    return Result(
+        {picture: image.getvalue(), text: printed + "\n", path: fit.card.to_json()}, printed
     )
-    return report
 
 
 def outputs(card: Path) -> tuple[Path, Path, Path]:
@@ -81,89 +120,41 @@ def outputs(card: Path) -> tuple[Path, Path, Path]:
     return card, card.with_suffix(".report.png"), card.with_suffix(".report.txt")
 
 
-def _is_slow(data: Path) -> bool:
-    return data.is_file() and data.stat().st_size >= SLOW_BYTES
+def _with_condition(card: Path, name: str) -> Path:
+    return card.with_name(f"{card.stem}_{file_part(name)}.json")
 
 
-def _fit(data: PulseData, given: argparse.Namespace) -> CardFit:
-    return fit_card(
-        data,
-        name=given.name,
-        title=given.title,
-        kind=given.kind,
-        reference=given.reference,
-        law=given.law,
-        bootstrap=given.bootstrap,
-        seed=given.seed,
-    )
+def _is_slow(given: argparse.Namespace) -> bool:
+    return sum(p.stat().st_size for p in inputs(given) if p.is_file()) >= SLOW_BYTES
 
 
 def _read(given: argparse.Namespace) -> PulseData:
-    return read_pulses(
-        given.data,
-        layout=given.layout,
-        quantity=given.quantity,
-        unit=given.unit,
-        read_voltage_V=given.read_voltage,
-        columns=dict(given.column) or None,
-        wide_of=given.wide_of,
-        sheet=given.sheet,
-        branch=given.branch,
-        field_G=given.field,
-        amplitude_V=given.amplitude,
-        width_s=given.width,
-        delimiter=given.delimiter,
-        decimal=given.decimal,
-        encoding=given.encoding,
-    )
+    files = inputs(given)
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    with stage(f"reading {files[0].name}{more}", always=_is_slow(given)):
+        return read(given)
 
 
-def _column(text: str) -> tuple[str | int, str | None]:
-    """`HEADING=ROLE` or `NUMBER=ROLE`; an empty role leaves the column out."""
-    heading, sign, role = text.rpartition("=")
-    if not sign or not heading:
-        raise argparse.ArgumentTypeError(f"expected HEADING=ROLE or NUMBER=ROLE, got {text!r:.40}")
-    return (int(heading) if re.fullmatch("[0-9]{1,6}", heading) else heading), role or None
+def _fit(data: PulseData, given: argparse.Namespace) -> CardFit:
+    return fit_card(data, **fit_options(given))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(__doc__)
-    parser.add_argument("data", type=Path, help="CSV, text or .xlsx file")
-    parser.add_argument("--out", type=Path, required=True, help="card to write (.json)")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing card")
-    card = parser.add_argument_group("the card")
-    card.add_argument("--name", help="name (from the file's)")
-    card.add_argument("--title", default="", help="one line that says what the device is")
-    card.add_argument("--reference", default="", help="where the data come from")
-    card.add_argument("--kind", choices=KINDS, default="measured", help="%(default)s")
-    fit = parser.add_argument_group("the fit")
-    fit.add_argument("--law", choices=("auto", *CANDIDATES), default="auto", help="%(default)s")
-    fit.add_argument(
-        "--bootstrap",
-        type=whole_number(0, MAX_BOOTSTRAP),
-        default=200,
-        help="draws, 0 for none (%(default)s)",
-    )
-    fit.add_argument(
-        "--seed", type=whole_number(0, MAX_SEED), default=0, help="of the bootstrap (%(default)s)"
-    )
-    fit.add_argument("--no-tile", action="store_true", help="leave out the check on a tile")
-    read = parser.add_argument_group("what the file does not say")
-    read.add_argument("--quantity", choices=("resistance", "conductance", "current"))
-    read.add_argument("--unit", help="of the readings, such as kOhm or uS")
-    read.add_argument("--read-voltage", type=number(zero=False), metavar="V", help="for currents")
-    read.add_argument("--layout", choices=("long", "wide", "trace"))
-    read.add_argument("--column", type=_column, action="append", default=[], metavar="HEADING=ROLE")
-    read.add_argument("--wide-of", choices=("cycle", "device"), help="what the columns are")
-    read.add_argument("--sheet", help="of a workbook")
-    read.add_argument("--branch", choices=("LTP", "LTD"), help="of the whole file")
-    read.add_argument("--field", type=number(), metavar="G")
-    read.add_argument("--amplitude", type=number(), metavar="V")
-    read.add_argument("--width", type=number(0, above=True), metavar="S", help="pulse width")
-    read.add_argument("--delimiter", help="comma, semicolon, tab or blank")
-    read.add_argument("--decimal", choices=(".", ","))
-    read.add_argument("--encoding")
-    return parser
+@contextmanager
+def _collected() -> Iterator[list[str]]:
+    """Collects what is said to users by `warnings.warn`; other warnings are shown as ever."""
+    said: list[str] = []
+    with warnings.catch_warnings():
+        show_others = warnings.showwarning
+
+        def collect(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if category is UserWarning:
+                said.append(str(message))
+            else:
+                show_others(message, category, *where)
+
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = collect  # type: ignore[assignment]
+        yield said
 
 
 if __name__ == "__main__":

@@ -1,0 +1,307 @@
+"""The numbers a device is judged by, from a fit: first in the report, in one block.
+
+Shares are of the card's conductance range at the field of the headline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import linregress
+
+import crossbar
+from crossbar.device import weight_scale
+from device_models import DeviceCard
+from device_models.fit import CardFit
+from device_models.fit.branches import Branch
+from device_models.fit.spread import PulseNoise
+from device_models.neurosim import neurosim_parameters
+from device_models.steps import step_size
+from experiments.bands import Z95
+from experiments.quantities import percent, si, span
+from experiments.tile_check import TileCheck, range_at
+
+FloatArray = NDArray[np.float64]
+
+GRID = 513
+MIN_CYCLES = 5
+"""Fewer cycles than this show no drift."""
+
+SURE = 1e-3
+"""Drift that is more probable than this by chance is not mentioned."""
+
+LEAST_DRIFT = 0.02
+"""Nor is one that is a smaller share of the range over all cycles."""
+
+LEAST_NOISE = 1e-5
+"""Share of the range below which noise is rounding and sets no number of levels."""
+
+POOR_LABEL = 0.05
+"""Largest error over the range from which NeuroSim's form is said not to fit."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Level of a branch against the cycle number: correlation [1], change over all cycles [1]."""
+
+    branch: str
+    r: float
+    share: float
+    cycles: int
+
+
+@dataclass(frozen=True)
+class Zero:
+    """The conductance recommended for the weight 0: its name, where it lies [1], and why."""
+
+    name: str
+    conductance: float
+    share: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a device is judged by, at one field [G]; NaN or None where the data cannot say.
+
+    `low`, `high`: conductance range in the card's `unit`; `pulses`: measured pulses of LTP and
+    LTD; `state_noise`: std of a state over the range [1]; `step_noise`: std of a step over the
+    mean step [1]; `levels`: states whose 95 % intervals do not overlap; `labels`, `label_error`:
+    NeuroSim's nonlinearity labels of LTP and LTD, largest error of its form over the range [1];
+    `asymmetry`: mean of |up - down| / (up + down) of a pulse over the range [1]; `cycle_std`,
+    `device_std`: scatter at the ends of the branches over the range [1], `tile_...` on the tile.
+    """
+
+    field_G: float
+    unit: str
+    low: float
+    high: float
+    pulses: tuple[int, int]
+    state_noise: float
+    step_noise: float
+    levels: int | None
+    labels: tuple[float, float]
+    label_error: float
+    asymmetry: float
+    zero: Zero
+    cycle_std: float
+    device_std: float
+    tile_cycle_std: float
+    tile_device_std: float
+    drift: Drift | None
+    n_devices: int
+    n_cycles: int
+
+    @property
+    def on_off(self) -> float | None:
+        """Ratio of the ends of the range; None where the lower one is not above 0."""
+        return self.high / self.low if self.low > 0 else None
+
+
+def make_headline(fit: CardFit, checks: Sequence[TileCheck]) -> Headline:
+    """The headline of a fit at its field nearest to 0 G; `checks` may be empty."""
+    card = fit.card
+    field_G = min(card.fields_G, key=abs)
+    chosen = [i for i, b in enumerate(fit.branches) if b.field_G == field_G]
+    branches = [fit.branches[i] for i in chosen]
+    low, high = card.conductance_range(field_G)
+    state, step = _noise(branches, [fit.noise[i] for i in chosen], high - low)
+    labels, error = _labels(card, field_G)
+    bands = [checks[i] for i in chosen] if checks else []
+    return Headline(
+        field_G=field_G,
+        unit=card.conductance_unit,
+        low=low,
+        high=high,
+        pulses=_pulses(branches),
+        state_noise=state,
+        step_noise=step,
+        levels=count_levels(state),
+        labels=labels,
+        label_error=error,
+        asymmetry=asymmetry(card, field_G),
+        zero=find_zero(card, field_G),
+        cycle_std=_ends([c.data_band.at_end("cycle_std") for c in bands], high - low),
+        device_std=_ends([c.data_band.at_end("device_std") for c in bands], high - low),
+        tile_cycle_std=_ends([c.band.at_end("cycle_std") for c in bands], high - low),
+        tile_device_std=_ends([c.band.at_end("device_std") for c in bands], high - low),
+        drift=find_drift(fit, chosen),
+        n_devices=len({d for b in branches for d, _ in b.clusters}),
+        n_cycles=len({c for b in branches for _, c in b.clusters}),
+    )
+
+
+def headline_lines(headline: Headline) -> list[tuple[str, str]]:
+    """Name and value of each line of the block."""
+    h = headline
+    lines = [
+        ("range", _range_text(h)),
+        ("levels", _levels_text(h)),
+        ("nonlinearity", _labels_text(h)),
+        (
+            "asymmetry",
+            f"{h.asymmetry:.2f} (0: a pulse up and one down are equally large everywhere, 1: one "
+            f"of them does nothing)",
+        ),
+        ("weight 0", _zero_text(h)),
+        ("noise", _noise_text(h)),
+        ("between cycles", _band_text(h.cycle_std, h.tile_cycle_std, h.n_cycles, "cycle")),
+        ("between devices", _band_text(h.device_std, h.tile_device_std, h.n_devices, "device")),
+    ]
+    return lines + ([("drift", drift_text(h.drift))] if h.drift else [])
+
+
+def drift_text(drift: Drift) -> str:
+    """A drift in words."""
+    verb = "rises" if drift.r > 0 else "falls"
+    return (
+        f"the level of {drift.branch} {verb} by {percent(abs(drift.share))} of the range over "
+        f"{drift.cycles} cycles (r = {drift.r:.2f})"
+    )
+
+
+def count_levels(state_noise: float) -> int | None:
+    """States across the range whose 95 % intervals do not overlap; None where noise sets no end."""
+    if not state_noise > LEAST_NOISE:
+        return None
+    return 1 + int(1 / (2 * Z95 * state_noise))
+
+
+def asymmetry(card: DeviceCard, field_G: float) -> float:
+    """Mean of |up - down| / (up + down) of one pulse over the conductance range [1]."""
+    low, high = card.conductance_range(field_G)
+    grid = np.linspace(low, high, GRID)[1:-1]
+    up = np.abs(step_size(card, "LTP", grid, field_G))
+    down = np.abs(step_size(card, "LTD", grid, field_G))
+    both = up + down
+    moves = both > 0
+    return float(np.mean(np.abs(up - down)[moves] / both[moves])) if moves.any() else 0.0
+
+
+def find_zero(card: DeviceCard, field_G: float) -> Zero:
+    """The zero of the weight that is recommended for the card, and why."""
+    recommend = getattr(crossbar, "recommended_zero", None)
+    name, why = recommend(card, field_G) if recommend else ("symmetry_point", "the usual choice")
+    low, high = card.conductance_range(field_G)
+    zero = weight_scale(card, field_G, name).zero
+    return Zero(name, zero, (zero - low) / (high - low), why)
+
+
+def find_drift(fit: CardFit, chosen: Sequence[int]) -> Drift | None:
+    """The largest change of a branch's level with the cycle number that is no chance, if any."""
+    found = [_drift(fit, fit.branches[i], i) for i in chosen]
+    return max((d for d in found if d), key=lambda d: abs(d.share), default=None)
+
+
+def _drift(fit: CardFit, branch: Branch, index: int) -> Drift | None:
+    cycles = np.array([cycle for _, cycle in branch.clusters], dtype=float)
+    if len(set(cycles)) < MIN_CYCLES:
+        return None
+    residual = branch.values - fit.laws[index](branch.pulses)
+    level = np.array([residual[rows].mean() for rows in branch.rows])
+    for device in {d for d, _ in branch.clusters}:
+        own = np.array([d == device for d, _ in branch.clusters])
+        level[own] -= level[own].mean()
+        cycles[own] -= cycles[own].mean()
+    # A level beside the size of the curve is no drift, only rounding.
+    whole = range_at(fit.card, branch.field_G)
+    if np.ptp(cycles) == 0 or np.ptp(level) <= 1e-9 * whole:
+        return None
+    line = linregress(cycles, level)
+    share = float(line.slope * np.ptp(cycles) / whole)
+    if line.pvalue > SURE or abs(share) < LEAST_DRIFT:
+        return None
+    return Drift(branch.branch, float(line.rvalue), share, len(set(cycles)))
+
+
+def _noise(
+    branches: Sequence[Branch], noise: Sequence[PulseNoise], whole: float
+) -> tuple[float, float]:
+    """Std of a state over the range, std of a step over the mean step; NaN where unknown."""
+    write = float(np.sqrt(np.mean([p.write**2 for p in noise]))) / whole
+    if write == 0 and not any(_has_single_steps(b) for b in branches):
+        return float("nan"), float("nan")
+    mean = float(np.mean([p.mean_step for p in noise]))
+    step = float(np.mean([p.step_std for p in noise])) / mean if mean > 0 else np.nan
+    return write, step
+
+
+def _has_single_steps(branch: Branch) -> bool:
+    """Whether any two readings are one pulse apart, as the noise of a pulse needs them."""
+    return any(np.any(np.diff(np.sort(branch.pulses[rows])) == 1) for rows in branch.rows)
+
+
+def _labels(card: DeviceCard, field_G: float) -> tuple[tuple[float, float], float]:
+    """NeuroSim's labels of LTP and LTD and the largest error of its form; NaN without one."""
+    with contextlib.suppress(ValueError, ArithmeticError):
+        p = neurosim_parameters(card, field_G)
+        return (p.ltp.label, p.ltd.label), max(p.ltp.max_error, p.ltd.max_error)
+    return (np.nan, np.nan), np.nan
+
+
+def _pulses(branches: Sequence[Branch]) -> tuple[int, int]:
+    longest = {b.branch: round(float(b.pulses.max())) for b in branches}
+    return longest.get("LTP", 0), longest.get("LTD", 0)
+
+
+def _ends(stds: Sequence[float], whole: float) -> float:
+    """Root mean square over the branches, over the range; NaN where none knows it."""
+    known = np.array([s for s in stds if np.isfinite(s)])
+    return float(np.sqrt(np.mean(known**2)) / whole) if known.size else float("nan")
+
+
+def _range_text(h: Headline) -> str:
+    ratio = "no on/off ratio: it does not stay above 0" if h.on_off is None else ""
+    ratio = ratio or f"on/off {h.on_off:.3g}"
+    unit = " (arbitrary units)" if h.unit == "1" else ""
+    return f"{span(h.low, h.high, h.unit)}{unit}, {ratio}, at {h.field_G:g} G"
+
+
+def _levels_text(h: Headline) -> str:
+    pulses = f"{h.pulses[0]} LTP and {h.pulses[1]} LTD pulses"
+    if np.isnan(h.state_noise):
+        return f"{pulses}; how many can be told apart is not known, as the noise is not"
+    if h.levels is None:
+        return f"{pulses}; noise sets no limit to what can be told apart"
+    return f"about {h.levels:,} told apart at 95 %, {pulses}"
+
+
+def _labels_text(h: Headline) -> str:
+    if not np.isfinite(h.label_error):
+        return "none: the curves have no NeuroSim form"
+    poor = f", a poor fit: up to {percent(h.label_error)} of the range off"
+    return (
+        f"LTP {h.labels[0]:+.2f}, LTD {h.labels[1]:+.2f} (NeuroSim's labels"
+        f"{poor if h.label_error > POOR_LABEL else ''})"
+    )
+
+
+def _zero_text(h: Headline) -> str:
+    z = h.zero
+    low, high = (round(w, 2) + 0.0 for w in (-2 * z.share, 2 - 2 * z.share))
+    return (
+        f"{z.name} at {si(z.conductance, h.unit)}, {percent(z.share)} up the range: weights "
+        f"{low:.2f} to {high:.2f}; {z.why}"
+    )
+
+
+def _noise_text(h: Headline) -> str:
+    if np.isnan(h.state_noise):
+        return "of single pulses not measured"
+    if h.state_noise <= LEAST_NOISE:
+        return "none seen"
+    return (
+        f"a state scatters by {percent(h.state_noise)} of the range, a step by {h.step_noise:.2g} "
+        f"of the mean step"
+    )
+
+
+def _band_text(data: float, tile: float, n: int, what: str) -> str:
+    if not np.isfinite(data):
+        return f"one {what} measured" if n < 2 else f"{n} {what}s, scatter not known"
+    shown = f"; on the tile {percent(tile)}" if np.isfinite(tile) else ""
+    return f"ends scatter by {percent(data)} of the range over {n} {what}s{shown}"

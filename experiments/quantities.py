@@ -1,0 +1,54 @@
+"""Numbers as a person reads them: SI prefixes, shares in per cent, spans, counts."""
+
+from __future__ import annotations
+
+import math
+
+from device_models.plotting import si_scale
+
+LEAST_PERCENT = 0.001
+
+
+def si(value: float, unit: str, digits: int = 3) -> str:
+    """`value` with the prefix that suits it; `unit`: "S", "ohm", or "1" for arbitrary units."""
+    name, factor = si_scale(unit, abs(value))
+    number = f"{factor * value:.{digits}g}"
+    return number if unit == "1" else f"{number} {name}"
+
+
+def span(low: float, high: float, unit: str, digits: int = 3) -> str:
+    """`low to high` with one prefix for both; a span over decades keeps a prefix for each."""
+    if low == high:
+        return si(low, unit, digits)
+    largest = max(abs(low), abs(high))
+    if unit != "1" and 0 < abs(low) < 1e-3 * largest:
+        return f"{si(low, unit, digits)} to {si(high, unit, digits)}"
+    name, factor = si_scale(unit, largest)
+    numbers = f"{factor * low:.{digits}g} to {factor * high:.{digits}g}"
+    return numbers if unit == "1" else f"{numbers} {name}"
+
+
+def percent(share: float) -> str:
+    """A share as per cent, to two digits; what is below 0.001 % is said to be."""
+    size = abs(100 * share)
+    if not math.isfinite(size):
+        return "unknown"
+    if size < LEAST_PERCENT:
+        return f"below {LEAST_PERCENT:g} %" if size else "0 %"
+    return f"{100 * share:.0f} %" if size >= 9.95 else f"{100 * share:.2g} %"
+
+
+def count(n: int, what: str) -> str:
+    """`n` of what is counted, in the plural where it is not one."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def numbered(values: list[int] | tuple[int, ...]) -> str:
+    """Whole numbers as runs: `1-4, 7`."""
+    runs: list[list[int]] = []
+    for value in sorted(values):
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    return ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)

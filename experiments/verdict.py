@@ -1,0 +1,170 @@
+"""Whether to believe a card: reasons against it, worst first, and its warnings by severity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from device_models.fit import CardFit
+from experiments.headline import Headline, drift_text
+from experiments.quantities import percent
+from experiments.tile_check import TileCheck, range_at
+
+MUCH = 0.05
+"""Share of the range from which a misfit makes a card useless for what it is made for."""
+
+FEW_READINGS = 10
+BESIDE = 2.0
+LEAST_BAND = 0.01
+"""A tile's band is worth a word where it differs by this factor and by this share of the range."""
+
+MOST_REASONS = 3
+
+
+class Severity(IntEnum):
+    """How much a reason weighs: a fact to know, care to take, or a card not to rely on."""
+
+    NOTE = 1
+    CARE = 2
+    BAD = 3
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that speaks against a card, in words; `size` orders those of one severity."""
+
+    severity: Severity
+    text: str
+    size: float = 0.0
+
+
+LOUD = (
+    (Severity.BAD, r"does not (describe|follow)|misses (it|LTP|LTD|the)|off by \d+ ?%"),
+    (Severity.BAD, r"conductance (rises|falls) along|0 or below|fault of the fit"),
+    (Severity.CARE, r"not identified|extrapolation|not measurable|cannot be known|drift"),
+    (Severity.CARE, r"with the cycle number|not monotone|branch lengths|left out|at rest"),
+    (Severity.CARE, r"several pulses|follow each other|one sign|mid_range|exchanged|size counts"),
+    (Severity.CARE, r"amplitude is stepped|starts \d+ ?% of the range"),
+)
+"""Severity of the reader's and the fit's warnings by their words; all others are notes."""
+
+VERDICTS = {
+    Severity.BAD: "do not rely on this card",
+    Severity.CARE: "usable with care",
+    Severity.NOTE: "believable, as far as it goes",
+}
+
+
+def find_reasons(fit: CardFit, checks: Sequence[TileCheck], headline: Headline) -> list[Reason]:
+    """What speaks against the card, worst first."""
+    reasons = [
+        *_misfits(fit),
+        *_tile_misses(fit, checks),
+        *_bands(headline),
+        *_gaps(fit, headline),
+        *_origins(fit, headline),
+    ]
+    return sorted(reasons, key=lambda r: (-r.severity, -r.size))
+
+
+def verdict_text(reasons: Sequence[Reason]) -> str:
+    """One sentence: whether to believe the card, and the worst reasons not to."""
+    if not reasons:
+        return "believable: the curves and the tile follow the readings"
+    worst = reasons[0].severity
+    said = [r.text for r in reasons if r.severity == worst or r.severity == Severity.CARE]
+    said = said or [r.text for r in reasons]
+    more = f"; and {len(said) - MOST_REASONS} more" if len(said) > MOST_REASONS else ""
+    return f"{VERDICTS[worst]}: {'; '.join(said[:MOST_REASONS])}{more}"
+
+
+def sorted_warnings(
+    warnings: Sequence[str], reasons: Sequence[Reason]
+) -> list[tuple[Severity, str]]:
+    """Warnings with the reasons that are bad enough to be one, the loudest first."""
+    loud = [(r.severity, r.text) for r in reasons if r.severity > Severity.NOTE]
+    own = [(severity_of(w), w) for w in dict.fromkeys(warnings)]
+    return sorted([*loud, *own], key=lambda item: -item[0])
+
+
+def severity_of(warning: str) -> Severity:
+    """Severity of a warning by its words."""
+    return next((s for s, words in LOUD if re.search(words, warning)), Severity.NOTE)
+
+
+def _misfits(fit: CardFit) -> list[Reason]:
+    """Curves that miss the readings, by RMSE over the range at their field."""
+    bad, care = {}, {}
+    for branch, law in zip(fit.branches, fit.laws, strict=True):
+        whole, points = range_at(fit.card, branch.field_G), branch.points()
+        mean = float(np.sqrt(np.mean((law(points.pulses) - points.values) ** 2))) / whole
+        single = float(np.sqrt(np.mean((law(branch.pulses) - branch.values) ** 2))) / whole
+        bad[branch.name], care[branch.name] = mean, 0.0 if mean > MUCH else single
+    return [
+        *_missed(Severity.BAD, "the curve misses the mean readings of", bad),
+        *_missed(Severity.CARE, "single readings lie off the curve of", care),
+    ]
+
+
+def _tile_misses(fit: CardFit, checks: Sequence[TileCheck]) -> list[Reason]:
+    pairs = zip(fit.branches, checks, strict=bool(checks))
+    off = {branch.name: check.rmse_from_data for branch, check in pairs}
+    return _missed(Severity.BAD, "a tile built from the card misses", off)
+
+
+def _missed(severity: Severity, text: str, off: dict[str, float]) -> list[Reason]:
+    """One reason for all curves that are off by too much, the worst of them named."""
+    worst = sorted((n for n in off if off[n] > MUCH), key=lambda n: -off[n])
+    if not worst:
+        return []
+    named = " and ".join(f"{name} by {percent(off[name])}" for name in worst[:2])
+    more = f", and {len(worst) - 2} more curves by less" if len(worst) > 2 else ""
+    return [Reason(severity, f"{text} {named} of the range (RMSE){more}", off[worst[0]])]
+
+
+def _bands(h: Headline) -> list[Reason]:
+    """Scatter of the tile that is not that of the data."""
+    reasons = []
+    for what, data, tile in (
+        ("cycles", h.cycle_std, h.tile_cycle_std),
+        ("devices", h.device_std, h.tile_device_std),
+    ):
+        apart = abs(data - tile)
+        if apart > LEAST_BAND and max(data, tile) > BESIDE * min(data, tile):
+            text = f"ends of {what} scatter by {percent(data)} of the range, on the tile by"
+            reasons.append(Reason(Severity.CARE, f"{text} {percent(tile)}", apart))
+    return reasons
+
+
+def _gaps(fit: CardFit, h: Headline) -> list[Reason]:
+    """What the measurement is too small for, or shows to change."""
+    reasons = []
+    fewest = min(len(np.unique(b.pulses)) for b in fit.branches)
+    if fewest < FEW_READINGS:
+        text = f"readings at {fewest} pulse numbers only"
+        reasons.append(Reason(Severity.CARE, text, (FEW_READINGS - fewest) / FEW_READINGS))
+    if h.drift:
+        reasons.append(Reason(Severity.CARE, drift_text(h.drift), abs(h.drift.share)))
+    if h.low <= 0 and all(float(b.values.min()) > 0 for b in fit.branches):
+        text = "the card goes to 0 or below, where no reading is"
+        reasons.append(Reason(Severity.BAD, text, 1.0))
+    if np.isnan(h.state_noise):
+        text = "the noise of single pulses is not known and taken as 0"
+        reasons.append(Reason(Severity.CARE, text))
+    return reasons
+
+
+def _origins(fit: CardFit, h: Headline) -> list[Reason]:
+    """What a card is that is no measurement of many devices."""
+    reasons = []
+    if fit.card.kind != "measured":
+        reasons.append(Reason(Severity.NOTE, f"{fit.card.kind}, not measured", 1.0))
+    if h.n_devices == 1:
+        reasons.append(Reason(Severity.NOTE, "one device: others will differ", 0.5))
+    if h.n_cycles == 1:
+        reasons.append(Reason(Severity.NOTE, "one cycle: the next one may differ", 0.4))
+    return reasons
