@@ -11,6 +11,7 @@ import numpy as np
 
 from device_models.fit import CardFit
 from device_models.plain_text import one_line
+from device_models.plotting import si_scale
 from experiments.bands import Z95
 from experiments.headline import Headline, headline_lines, make_headline
 from experiments.quantities import count, percent
@@ -104,23 +105,31 @@ def parameter_lines(fit: CardFit, index: int) -> list[str]:
     before = sum(len(c.law.theta_names) for c in fit.card.curves[:index])
     assert fit.card.uncertainty is not None
     errors = fit.card.uncertainty.standard_errors()[before:]
-    lines = []
-    for name, value, error in zip(curve.law.theta_names, curve.law.theta, errors, strict=False):
-        low, high = value - Z95 * error, value + Z95 * error
-        unit = "" if fit.card.unit == "1" else f" {fit.card.unit}"
-        if name.startswith("log_"):
-            name = name.removeprefix("log_")
-            value, low, high = np.exp([value, low, high])
-        if name.startswith(("tau", "n0")):
-            unit = " pulses"
-        elif name == "first_step":
-            unit += " per pulse"
-        elif name == "exponent":
-            unit = ""
-        lines.append(f"{name} = {value:.4g}{unit} ({low:.4g} to {high:.4g})")
+    lines = [
+        _parameter_line(name, value, Z95 * error, fit.card.unit)
+        for name, value, error in zip(curve.law.theta_names, curve.law.theta, errors, strict=False)
+    ]
     if curve.law.name == "monotone_spline":
         return [lines[0], f"{len(lines) - 1} increments with their covariance in the card"]
     return lines
+
+
+def _parameter_line(name: str, value: float, half: float, unit: str) -> str:
+    """One coordinate of a law with its interval, logarithms as what they are of."""
+    low, high = value - half, value + half
+    if name.startswith("log_"):
+        name = name.removeprefix("log_")
+        value, low, high = np.exp([value, low, high])
+    if name.startswith(("tau", "n0", "centre", "width")):
+        symbol, factor = "pulses", 1.0
+    elif name in ("exponent", "beta", "shape"):
+        symbol, factor = "", 1.0
+    else:
+        symbol, factor = si_scale(unit, abs(value))
+        symbol = "" if unit == "1" else symbol
+        symbol += " per pulse" if name == "first_step" else ""
+    numbers = f"{factor * low:.4g} to {factor * high:.4g}"
+    return f"{name} = {factor * value:.4g}{' ' if symbol else ''}{symbol.strip()} ({numbers})"
 
 
 def choice_lines(fit: CardFit) -> list[str]:

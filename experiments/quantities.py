@@ -29,12 +29,12 @@ def span(low: float, high: float, unit: str, digits: int = 3) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as per cent, to two digits; what is below 0.001 % is said to be."""
+    """A share as per cent, to two digits."""
     size = abs(100 * share)
     if not math.isfinite(size):
         return "unknown"
     if size < LEAST_PERCENT:
-        return f"below {LEAST_PERCENT:g} %" if size else "0 %"
+        return "about 0 %" if size else "0 %"
     return f"{100 * share:.0f} %" if size >= 9.95 else f"{100 * share:.2g} %"
 
 

@@ -31,14 +31,16 @@ from experiments.verdict import Severity
 PAGE_IN = (8.27, 11.69)
 """A4 [in]."""
 
-PLOTS_IN = 5.6
-LINE_IN = 0.122
+PLOTS_IN = (5.4, 7.5)
+"""Least and most of the page for the plots [in]."""
+
+LINE_IN = 0.131
 """Height of a line of text [in]."""
 
-WIDTH = 112
+WIDTH = 122
 """Characters of a line of text across the page."""
 
-FONT_SIZE = 7.0
+FONT_SIZE = 7.5
 MAX_POINTS = 3000
 STEP_BINS = 14
 MAX_CONCLUSION = 24
@@ -49,13 +51,15 @@ def draw_fit(report: Report) -> Figure:
     """The report as one A4 page."""
     conclusion = _cut(conclusion_lines(report, WIDTH), MAX_CONCLUSION)
     top = LINE_IN * (len(conclusion) + 4.5)
-    below = PAGE_IN[1] - PLOTS_IN - top
+    wrapped = detail_lines(report)
+    below = PAGE_IN[1] - PLOTS_IN[0] - top
+    below = max(min(below, LINE_IN * (len(wrapped) + 2)), PAGE_IN[1] - PLOTS_IN[1] - top)
     figure = Figure(figsize=PAGE_IN, layout="constrained")
-    rows = figure.subfigures(3, 1, height_ratios=[top, PLOTS_IN, below])
+    rows = figure.subfigures(3, 1, height_ratios=[top, PAGE_IN[1] - top - below, below])
     head, plots, details = np.ravel(rows)  # type: ignore[arg-type]
     _conclusion(head, report, conclusion, top)
     _plots(plots, report)
-    _details(details, report, below)
+    _write(details, _cut(wrapped, int(below / LINE_IN) - 2), 1 - LINE_IN / below)
     return figure
 
 
@@ -69,20 +73,19 @@ def _conclusion(part: SubFigure, report: Report, lines: Sequence[str], height: f
     _write(part, lines, 1 - 2.8 * LINE_IN / height, BOX[worst])
 
 
-def _details(part: SubFigure, report: Report, height: float) -> None:
+def detail_lines(report: Report) -> list[str]:
+    """Warnings, parameters and spreads, wrapped to the page."""
     fit = report.fit
-    lines = [f"{'Warning' if s > Severity.NOTE else 'Note'}: {text}" for s, text in report.warnings]
-    for i, branch in enumerate(fit.branches):
-        if i >= 2 and len(fit.branches) > 2:
-            lines.append(f"{len(fit.branches) - 2} more curves: see the text report")
-            break
-        lines.append(f"{branch.name}: {'; '.join(parameter_lines(fit, i))}")
+    lines = [
+        f"{'Note' if s == Severity.NOTE else 'Warning'}: {text}" for s, text in report.warnings
+    ]
+    shown = len(fit.branches) if len(fit.branches) <= 2 else 2
+    lines += [f"{fit.branches[i].name}: {'; '.join(parameter_lines(fit, i))}" for i in range(shown)]
+    if shown < len(fit.branches):
+        lines.append(f"{len(fit.branches) - shown} more curves: see the text report")
     lines += [line[0].upper() + line[1:] for line in spread_text(fit)]
     lines += [f"Law of {line}" for line in choice_lines(fit)]
-    wrapped = [
-        part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")
-    ]
-    _write(part, _cut(wrapped, int(height / LINE_IN) - 2), 1 - LINE_IN / height)
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]
 
 
 def _cut(lines: list[str], most: int) -> list[str]:
@@ -173,9 +176,9 @@ def _response(axes: Axes, report: Report, i: int, colour: object, factor: float)
     )
     n = np.linspace(0, branch.pulses.max(), 400)
     label = f"{branch.field_G:g} G" if several else f"fit: {law.name.replace('_', ' ')}"
+    axes.plot(n, factor * law(n), color=colour, lw=1.4, label=label)
     if not several:
         draw_bands(axes, report, i, factor)
-    axes.plot(n, factor * law(n), color=colour, lw=1.4, label=label)
 
 
 def _residuals(axes: Axes, fit: CardFit, i: int, colour: object) -> None:
