@@ -17,22 +17,26 @@ import argparse
 import io
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from device_models.card import CardError
 from device_models.files import check_outputs, refused, write_together
-from device_models.fit import CardFit, FitError, fit_card
+from device_models.fit import FitError, fit_card
 from device_models.pulses import PulseData, PulseDataError
 from experiments.conditions import file_part, split_conditions
 from experiments.figures.fit import draw_fit
+from experiments.figures.one_branch import draw_one_branch
 from experiments.fit_input import choose, read
 from experiments.fit_options import fit_options, inputs, parse
 from experiments.fit_report import make_report, report_text
+from experiments.one_branch import fit_one_branch, no_card, one_branch_text
 from experiments.options import end
 from experiments.show import show
 from experiments.spoken import spoken
@@ -47,50 +51,61 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line; ends with one line on stderr and status 1 where no card can be made."""
     given = parse(arguments, __doc__)
     try:
-        text = make_cards(given) if given.show is None else show(given)
+        done = make_cards(given) if given.show is None else Done(show(given))
     except (PulseDataError, FitError, CardError) as error:
         end(spoken(str(error)))
     except OSError as error:
         end(f"{error.filename or given.out}: {error.strerror or error}")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without Greek letters
-    print(text)
+    print(done.text)
+    if done.problem:
+        end(done.problem)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command prints, and why it ends with status 1 although it wrote a report."""
+
+    text: str
+    problem: str = ""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One card with its report: the files to write, and the report as text."""
+    """One card with its report: the files to write, the report as text; or why there is no card."""
 
     files: dict[Path, str | bytes]
     report: str
+    problem: str = ""
 
 
-def make_cards(given: argparse.Namespace) -> str:
+def make_cards(given: argparse.Namespace) -> Done:
     """Write the card, or one for each condition, with reports; the reports as text.
 
-    Raises what reading, fit and files raise, before anything is written.
+    Raises what reading, fit and files raise, before anything is written. A measurement of one
+    branch gets a report and no card, which is said as a problem.
     """
-    check_outputs(outputs(given.out), overwrite=given.overwrite, inputs=inputs(given))
+    if not given.each_condition:
+        _check(outputs(given.out), given)
     measured = choose(_read(given), given)
-    parts = split_conditions(measured) if given.each_condition else {}
-    if given.each_condition and not parts:
-        raise PulseDataError(f"{measured.source}: one condition; leave out --each-condition")
-    cards = {_with_condition(given.out, name): part for name, part in parts.items()}
-    cards = cards or {given.out: measured}
-    every = [path for card in cards for path in outputs(card)]
-    check_outputs(every, overwrite=given.overwrite, inputs=inputs(given))
+    cards = _cards(measured, given)
+    _check([path for card in cards for path in outputs(card)], given)
     results = [make_card(data, card, given) for card, data in cards.items()]
     files = {path: content for result in results for path, content in result.files.items()}
     write_together(files, overwrite=given.overwrite, inputs=inputs(given))
-    return "\n\n".join(result.report for result in results)
+    problem = next((result.problem for result in results if result.problem), "")
+    return Done("\n\n".join(result.report for result in results), problem)
 
 
 def make_card(data: PulseData, card: Path, given: argparse.Namespace) -> Result:
     """The card of a measurement, to stand at the path `card`, and its report."""
+    if len(data.branches) == 1:
+        return _report_of_one_branch(data, card, given)
     path, picture, text = outputs(card)
     shown = partial(stage, always=_is_slow(given))
     with shown(f"fitting {data.n_readings:,} readings"):
-        fit = _fit(data, given)
+        fit = fit_card(data, **fit_options(given))
     checks: list[TileCheck] = []
     with _collected() as said:
         if not given.no_tile:
@@ -98,12 +113,47 @@ def make_card(data: PulseData, card: Path, given: argparse.Namespace) -> Result:
                 checks = check_tile(fit)
         report = make_report(fit, checks, said)
     printed = report_text(report, str(path))
-    image = io.BytesIO()
     with shown("drawing the report"):
-        draw_fit(report).savefig(image, format="png", dpi=144)
-    return Result(
-        {picture: image.getvalue(), text: printed + "\n", path: fit.card.to_json()}, printed
-    )
+        image = _image(draw_fit(report))
+    return Result({picture: image, text: printed + "\n", path: fit.card.to_json()}, printed)
+
+
+def _report_of_one_branch(data: PulseData, card: Path, given: argparse.Namespace) -> Result:
+    """The report of a measurement without its other branch, in files of names of their own."""
+    with stage(f"fitting {data.n_readings:,} readings", always=_is_slow(given)):
+        found = fit_one_branch(data, given)
+    reason = no_card(found, inputs(given))
+    _, picture, text = outputs(card.with_suffix(f".{found.name}.json"))
+    _check([picture, text], given)
+    printed = one_branch_text(found, reason)
+    image = _image(draw_one_branch(found))
+    return Result({picture: image, text: printed + "\n"}, printed, f"{data.source}: {reason}")
+
+
+def _cards(data: PulseData, given: argparse.Namespace) -> dict[Path, PulseData]:
+    """Path of each card to make, and its readings."""
+    if not given.each_condition:
+        return {given.out: data}
+    parts = split_conditions(data)
+    if not parts:
+        raise PulseDataError(f"{data.source}: one condition; leave out --each-condition")
+    cards = {
+        given.out.with_name(f"{given.out.stem}_{file_part(name)}.json"): part
+        for name, part in parts.items()
+    }
+    if len(cards) < len(parts):
+        raise PulseDataError(f"{data.source}: conditions whose names make the same file name")
+    return cards
+
+
+def _check(paths: Sequence[Path], given: argparse.Namespace) -> None:
+    check_outputs(paths, overwrite=given.overwrite, inputs=inputs(given))
+
+
+def _image(figure: Figure) -> bytes:
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=144)
+    return image.getvalue()
 
 
 def outputs(card: Path) -> tuple[Path, Path, Path]:
@@ -120,10 +170,6 @@ def outputs(card: Path) -> tuple[Path, Path, Path]:
     return card, card.with_suffix(".report.png"), card.with_suffix(".report.txt")
 
 
-def _with_condition(card: Path, name: str) -> Path:
-    return card.with_name(f"{card.stem}_{file_part(name)}.json")
-
-
 def _is_slow(given: argparse.Namespace) -> bool:
     return sum(p.stat().st_size for p in inputs(given) if p.is_file()) >= SLOW_BYTES
 
@@ -133,10 +179,6 @@ def _read(given: argparse.Namespace) -> PulseData:
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
     with stage(f"reading {files[0].name}{more}", always=_is_slow(given)):
         return read(given)
-
-
-def _fit(data: PulseData, given: argparse.Namespace) -> CardFit:
-    return fit_card(data, **fit_options(given))
 
 
 @contextmanager

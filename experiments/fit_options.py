@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ DELIMITERS = {
 }
 WIDE_OF = ("cycle", "device", "condition", "repeat")
 LAYOUTS = ("long", "wide", "trace", "rows")
+LEAST_NAME = 3
 READER = {
     "layout": "layout",
     "quantity": "quantity",
@@ -71,8 +73,17 @@ def reader_options(given: argparse.Namespace) -> dict[str, Any]:
 
 def fit_options(given: argparse.Namespace) -> dict[str, Any]:
     """Options for `fit_card`."""
-    names = ("name", "title", "kind", "reference", "law", "bootstrap", "seed")
-    return {name: getattr(given, name) for name in names}
+    names = ("title", "kind", "reference", "law", "bootstrap", "seed")
+    return {"name": given.name or _name(given)} | {name: getattr(given, name) for name in names}
+
+
+def _name(given: argparse.Namespace) -> str | None:
+    """What the names of several files begin with; None for the name of the only file."""
+    if given.data is not None:
+        return None
+    stems = [path.stem.lower() for path in inputs(given)]
+    common = re.sub("[^a-z0-9]+", "_", os.path.commonprefix(stems)).strip("_")
+    return common if len(common) >= LEAST_NAME else re.sub("[^a-z0-9]+", "_", stems[0]).strip("_")
 
 
 def inputs(given: argparse.Namespace) -> list[Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from device_models.curves import Law
 from device_models.fit import CardFit
 from device_models.plain_text import one_line
 from device_models.plotting import si_scale
@@ -104,12 +105,16 @@ def parameter_lines(fit: CardFit, index: int) -> list[str]:
     curve = fit.card.curves[index]
     before = sum(len(c.law.theta_names) for c in fit.card.curves[:index])
     assert fit.card.uncertainty is not None
-    errors = fit.card.uncertainty.standard_errors()[before:]
+    return law_lines(curve.law, fit.card.uncertainty.standard_errors()[before:], fit.card.unit)
+
+
+def law_lines(law: Law, errors: np.ndarray, unit: str) -> list[str]:
+    """Parameters of a law with 95 % intervals from their standard errors, a line each."""
     lines = [
-        _parameter_line(name, value, Z95 * error, fit.card.unit)
-        for name, value, error in zip(curve.law.theta_names, curve.law.theta, errors, strict=False)
+        _parameter_line(name, value, Z95 * error, unit)
+        for name, value, error in zip(law.theta_names, law.theta, errors, strict=False)
     ]
-    if curve.law.name == "monotone_spline":
+    if law.name == "monotone_spline":
         return [lines[0], f"{len(lines) - 1} increments with their covariance in the card"]
     return lines
 

@@ -9,7 +9,9 @@ from enum import IntEnum
 
 import numpy as np
 
+from device_models.curves import Law
 from device_models.fit import CardFit
+from device_models.fit.branches import Branch
 from experiments.headline import Headline, drift_text
 from experiments.quantities import percent
 from experiments.tile_check import TileCheck, range_at
@@ -102,12 +104,21 @@ def _misfits(fit: CardFit) -> list[Reason]:
     for branch, law in zip(fit.branches, fit.laws, strict=True):
         whole, points = range_at(fit.card, branch.field_G), branch.points()
         mean = float(np.sqrt(np.mean((law(points.pulses) - points.values) ** 2))) / whole
-        single = float(np.sqrt(np.mean((law(branch.pulses) - branch.values) ** 2))) / whole
+        single = _own_scatter(branch, law) / whole
         bad[branch.name], care[branch.name] = mean, 0.0 if mean > MUCH else single
     return [
         *_missed(Severity.BAD, "the curve misses the mean readings of", bad),
         *_missed(Severity.CARE, "single readings lie off the curve of", care),
     ]
+
+
+def _own_scatter(branch: Branch, law: Law) -> float:
+    """RMSE of readings around the curve, without what sets one device apart from another."""
+    off = branch.values - law(branch.pulses)
+    names = np.array([device for device, _ in branch.clusters])[branch.cluster]
+    for name in set(names):
+        off[names == name] -= off[names == name].mean()
+    return float(np.sqrt(np.mean(off**2)))
 
 
 def _tile_misses(fit: CardFit, checks: Sequence[TileCheck]) -> list[Reason]:

@@ -284,10 +284,11 @@ def _joint_warnings(segments: Sequence[Segment], first: PulseData) -> list[str]:
     def check(kept: Sequence[Segment]) -> list[str]:
         return check_segments(list(kept), first.quantity, first.unit)
 
-    single = {w for b in ("LTP", "LTD") for w in check([s for s in segments if s.branch == b])}
-    both = [w for w in check(segments) if w not in single and not w.endswith(MORE)]
     names = sorted({s.branch for s in segments})
-    return both if len(names) == 2 else [f"only {names[0]} in the files; a card needs both branches"]
+    if len(names) == 1:
+        return [f"only {names[0]} in the files; a card needs both branches"]
+    single = {w for name in names for w in check([s for s in segments if s.branch == name])}
+    return [w for w in check(segments) if w not in single and not w.endswith(MORE)]
 
 
 def _read_noise(parts: Sequence[_Part]) -> float | None:
