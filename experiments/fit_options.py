@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,10 @@ def _name(given: argparse.Namespace) -> str | None:
     """What the names of several files begin with; None for the name of the only file."""
     if given.data is not None:
         return None
-    stems = [path.stem.lower() for path in inputs(given)]
-    common = re.sub("[^a-z0-9]+", "_", os.path.commonprefix(stems)).strip("_")
-    return common if len(common) >= LEAST_NAME else re.sub("[^a-z0-9]+", "_", stems[0]).strip("_")
+    stems = [re.sub("[^a-z0-9]+", "_", path.stem.lower()) for path in inputs(given)]
+    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
+    common = "".join(letters[0] for letters in alike).strip("_")
+    return common if len(common) >= LEAST_NAME else stems[0].strip("_") or None
 
 
 def inputs(given: argparse.Namespace) -> list[Path]:

@@ -49,13 +49,17 @@ DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "blank"}
 """Characters that a shell would swallow or a person not see, by their word."""
 
 _OUTSIDE = r"(?<![\w./\\-])"
-_NAME = re.compile(_OUTSIDE + rf"(?:options? )?({'|'.join(FLAGS)})=")
-_NAMED = re.compile(_OUTSIDE + rf"options? ({'|'.join(FLAGS)})\b")
+_ANY = "|".join(FLAGS)
+_OPTION = r"(?:the )?options? "
+_NAME = re.compile(_OUTSIDE + rf"(?:{_OPTION})?({_ANY})=")
+_NAMED = re.compile(_OUTSIDE + rf"{_OPTION}({_ANY})(?: and ({_ANY}))?\b")
 # Words that are Python and no English; "unit" and the like only where they are asked for.
 _BARE = re.compile(_OUTSIDE + rf"({'|'.join(name for name in FLAGS if '_' in name)})\b(?!=)")
 _ASKED = re.compile(r"\bgive (quantity|unit|branch|sheet)\b(?![\w=])")
+_SELECT = re.compile(" and use select\\b")
+_ZERO = re.compile(_OUTSIDE + r"zero='(\w+)'")
 _LITERAL = re.compile(
-    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[-+]?[\d.]+(?:[eE][-+]?\d+)?|True|False|None|\.\.\."""
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?|True|False|None|\.\.\."""
 )
 _QUOTED = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)""")
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
@@ -99,9 +103,12 @@ def _next_part(text: str, at: int) -> tuple[str, int]:
 
 
 _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-    (_NAMED, lambda m: FLAGS[m[1]]),
+    (_NAMED, lambda m: FLAGS[m[1]] + (f" and {FLAGS[m[2]]}" if m[2] else "")),
     (_BARE, lambda m: FLAGS[m[1]]),
     (_ASKED, lambda m: f"give {FLAGS[m[1]]}"),
+    (_SELECT, lambda m: ""),
+    # A choice of the training, whose settings are hydra's.
+    (_ZERO, lambda m: f"crossbar.zero={m[1]}"),
 )
 
 
@@ -119,8 +126,7 @@ def _literal_end(text: str, start: int) -> int:
             return start
         at = found.end() if found else at + 1
         if not closing:
-            # A number at the end of a sentence: the full stop is not its own.
-            return at - 1 if re.fullmatch(r"[-+]?\d+\.", text[start:at]) else at
+            return at
     return start
 
 

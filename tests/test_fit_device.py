@@ -44,7 +44,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Leaves out the drawing, which takes most of a second."""
-    monkeypatch.setattr(fit_device, "draw_fit", lambda fit, checks: Figure())
+    monkeypatch.setattr(fit_device, "draw_fit", lambda report: Figure())
 
 
 QUICK = ("--no-tile", "--law", "exponential_mixture_1", "--bootstrap", 0)
