@@ -14,7 +14,8 @@ from device_models.fit import CardFit
 from device_models.plain_text import one_line
 from device_models.plotting import si_scale
 from experiments.bands import Z95
-from experiments.headline import Headline, headline_lines, make_headline
+from experiments.headline import Headline, make_headline
+from experiments.headline_text import headline_lines
 from experiments.quantities import count, percent
 from experiments.shell import command_line, override
 from experiments.spoken import spoken

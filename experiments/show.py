@@ -135,17 +135,21 @@ def _columns_table(data: PulseData) -> Table:
 Key = Callable[[Segment], tuple[str, ...]]
 
 
+COLUMNS = ("branch", "device", "cycle", "condition", "n", "pulses", "first", "last", "lines")
+
+
 def _segments_table(data: PulseData) -> Table:
     """One row a segment, or a row for several where there would be too many."""
     groups = grouped(data.segments)
-    table = _table("Branches", "branch", "device", "cycle", "condition", "n", "pulses")
-    for name in ("first", "last", "lines"):
-        table.add_column(name, overflow="fold")
-    for own in groups[:MOST_ROWS]:
-        table.add_row(*(Text(visible(cell)) for cell in _row(own, data.unit)))
+    rows = [_row(own, data.unit) for own in groups[:MOST_ROWS]]
     if len(groups) > MOST_ROWS:
         rest = [s for own in groups[MOST_ROWS:] for s in own]
-        table.add_row("...", *[""] * 3, f"{sum(s.values.size for s in rest):,}", *[""] * 4)
+        more = f"{len(groups) - MOST_ROWS} more rows", f"{sum(s.values.size for s in rest):,}"
+        rows.append((more[0], "", "", "", more[1], "", "", "", ""))
+    told = [i for i, name in enumerate(COLUMNS) if name != "condition" or any(r[i] for r in rows)]
+    table = _table("Branches", *(COLUMNS[i] for i in told))
+    for row in rows:
+        table.add_row(*(Text(visible(row[i])) for i in told))
     return table
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from device_models.curves import Law
 from device_models.fit import CardFit
 from device_models.fit.branches import Branch
-from experiments.headline import Headline, drift_text
+from experiments.headline import Headline
+from experiments.headline_text import drift_text
 from experiments.quantities import percent
 from experiments.tile_check import TileCheck, range_at
 
