@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable
 from dataclasses import replace
 
-from device_models.pulses import PulseData, PulseDataError, read_pulses
+from device_models.pulses import PulseData, PulseDataError, Segment, read_pulses
 from device_models.pulses.together import read_branches
 from experiments.conditions import choose_condition, pulse_note
 from experiments.fit_options import reader_options
@@ -40,22 +40,29 @@ def _of_device(data: PulseData, device: str | None) -> PulseData:
         return data
     if device not in data.devices and data.devices == ("1",):
         return replace(data, segments=tuple(replace(s, device=device) for s in data.segments))
-    segments = data.select(device=device)
-    if not segments:
+    kept = data.select(device=device)
+    if not kept:
         raise PulseDataError(
             f"{data.source}: no device {device!r}; there are {_listed(map(repr, data.devices))}"
         )
-    return replace(data, segments=segments)
+    return _only(data, kept)
 
 
 def _of_cycle(data: PulseData, cycle: int | None) -> PulseData:
     if cycle is None:
         return data
-    segments = data.select(cycle=cycle)
-    if not segments:
+    kept = data.select(cycle=cycle)
+    if not kept:
         cycles = _listed(map(str, data.cycles))
         raise PulseDataError(f"{data.source}: no cycle {cycle}; there are {cycles}")
-    return replace(data, segments=segments)
+    return _only(data, kept)
+
+
+def _only(data: PulseData, kept: tuple[Segment, ...]) -> PulseData:
+    """The measurement with some of its segments, without warnings about the others."""
+    names = {s.name for s in data.segments} - {s.name for s in kept}
+    warnings = tuple(w for w in data.warnings if not any(w.startswith(f"{n}:") for n in names))
+    return replace(data, segments=kept, warnings=warnings)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -17,10 +17,11 @@ from experiments.bands import Z95
 from experiments.headline import Headline, make_headline
 from experiments.headline_text import headline_lines
 from experiments.quantities import count, percent
+from experiments.severity import Severity
 from experiments.shell import command_line, override
 from experiments.spoken import spoken
 from experiments.tile_check import TILE_DEVICES, TileCheck, range_at
-from experiments.verdict import Reason, Severity, find_reasons, sorted_warnings, verdict_text
+from experiments.verdict import Reason, find_reasons, sorted_warnings, verdict_text
 
 TRAIN = ("python", "-m", "experiments.train")
 EXPORT = ("python", "-m", "experiments.export_card")

@@ -23,9 +23,10 @@ from device_models.pulses import PulseData
 from experiments.bands import Z95
 from experiments.fit_report import MARKS, law_lines
 from experiments.quantities import count, percent, span
+from experiments.severity import severity_of
 from experiments.shell import command_line
 from experiments.spoken import spoken
-from experiments.verdict import severity_of, sorted_warnings
+from experiments.verdict import sorted_warnings
 
 FloatArray = NDArray[np.float64]
 

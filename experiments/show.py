@@ -21,9 +21,9 @@ from experiments.figures.show import draw_readings
 from experiments.fit_input import choose, read
 from experiments.fit_options import inputs
 from experiments.quantities import count, numbered, si, span
+from experiments.severity import Severity, severity_of
 from experiments.spoken import spoken
 from experiments.text_plot import Panel, text_plot
-from experiments.verdict import Severity, severity_of
 
 MOST_ROWS = 24
 """Segments are put together until the table has no more rows than this."""

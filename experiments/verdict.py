@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 
@@ -15,6 +13,7 @@ from device_models.fit.branches import Branch
 from experiments.headline import Headline
 from experiments.headline_text import drift_text
 from experiments.quantities import percent
+from experiments.severity import Severity, severity_of
 from experiments.tile_check import TileCheck, range_at
 
 MUCH = 0.05
@@ -28,14 +27,6 @@ LEAST_BAND = 0.01
 MOST_REASONS = 3
 
 
-class Severity(IntEnum):
-    """How much a reason weighs: a fact to know, care to take, or a card not to rely on."""
-
-    NOTE = 1
-    CARE = 2
-    BAD = 3
-
-
 @dataclass(frozen=True)
 class Reason:
     """One thing that speaks against a card, in words; `size` orders those of one severity."""
@@ -44,16 +35,6 @@ class Reason:
     text: str
     size: float = 0.0
 
-
-LOUD = (
-    (Severity.BAD, r"does not (describe|follow)|misses (it|LTP|LTD|the)|off by \d+ ?%"),
-    (Severity.BAD, r"conductance (rises|falls) along|0 or below|fault of the fit"),
-    (Severity.CARE, r"not identified|extrapolation|not measurable|cannot be known|drift"),
-    (Severity.CARE, r"with the cycle number|not monotone|branch lengths|left out|at rest"),
-    (Severity.CARE, r"several pulses|follow each other|one sign|mid_range|exchanged|size counts"),
-    (Severity.CARE, r"amplitude is stepped|starts \d+ ?% of the range"),
-)
-"""Severity of the reader's and the fit's warnings by their words; all others are notes."""
 
 VERDICTS = {
     Severity.BAD: "do not rely on this card",
@@ -92,11 +73,6 @@ def sorted_warnings(
     loud = [(r.severity, r.text) for r in reasons if r.severity > Severity.NOTE]
     own = [(severity_of(w), w) for w in dict.fromkeys(warnings)]
     return sorted([*loud, *own], key=lambda item: -item[0])
-
-
-def severity_of(warning: str) -> Severity:
-    """Severity of a warning by its words."""
-    return next((s for s, words in LOUD if re.search(words, warning)), Severity.NOTE)
 
 
 def _misfits(fit: CardFit) -> list[Reason]:

@@ -25,8 +25,8 @@ from experiments.fit_report import (
     parameter_lines,
     spread_text,
 )
+from experiments.severity import Severity
 from experiments.tile_check import range_at
-from experiments.verdict import Severity
 
 PAGE_IN = (8.27, 11.69)
 """A4 [in]."""
