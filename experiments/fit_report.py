@@ -170,6 +170,11 @@ def spread_text(fit: CardFit) -> list[str]:
             f"device to device: step size {spread.step_d2d:.3g} (step_d2d), ends of the range "
             f"{spread.range_d2d:.3g} of half of it (range_d2d)"
         )
+    if between := getattr(spread, "range_c2c", None):
+        lines.append(
+            f"cycle to cycle: ends of the range {between:.3g} of half of it beyond what single "
+            f"pulses do (range_c2c), which tiles do not have"
+        )
     return [*lines, spread.note]
 
 

@@ -61,6 +61,14 @@ class Zero:
 
 
 @dataclass(frozen=True)
+class Follows:
+    """Largest distance of a tile without noise from the card's curves over the range [1]."""
+
+    aihwkit: float
+    memristor: float
+
+
+@dataclass(frozen=True)
 class Headline:
     """What a device is judged by, at one field [G]; NaN or None where the data cannot say.
 
@@ -84,6 +92,7 @@ class Headline:
     label_error: float
     asymmetry: float
     zero: Zero
+    follows: Follows | None
     cycle_std: float
     device_std: float
     tile_cycle_std: float
@@ -121,6 +130,7 @@ def make_headline(fit: CardFit, checks: Sequence[TileCheck]) -> Headline:
         label_error=error,
         asymmetry=asymmetry(card, field_G),
         zero=find_zero(card, field_G),
+        follows=find_follows(card, field_G),
         cycle_std=_ends([c.data_band.at_end("cycle_std") for c in bands], high - low),
         device_std=_ends([c.data_band.at_end("device_std") for c in bands], high - low),
         tile_cycle_std=_ends([c.band.at_end("cycle_std") for c in bands], high - low),
@@ -156,6 +166,15 @@ def find_zero(card: DeviceCard, field_G: float) -> Zero:
     low, high = card.conductance_range(field_G)
     zero = weight_scale(card, field_G, name).zero
     return Zero(name, zero, (zero - low) / (high - low), why)
+
+
+def find_follows(card: DeviceCard, field_G: float) -> Follows | None:
+    """How far both kinds of tile stay from the card's curves."""
+    followed = getattr(crossbar, "followed", None)
+    if followed is None:
+        return None
+    found = followed(card, field_G)
+    return Follows(found.worst_aihwkit, found.worst_memristor)
 
 
 def find_drift(fit: CardFit, chosen: Sequence[int]) -> Drift | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.headline import LEAST_NOISE, Drift, Headline
+from experiments.headline import LEAST_NOISE, Drift, Follows, Headline
 from experiments.quantities import percent, si, span
 
 POOR_LABEL = 0.05
@@ -28,6 +28,8 @@ def headline_lines(headline: Headline) -> list[tuple[str, str]]:
         ("between cycles", _band_text(h.cycle_std, h.tile_cycle_std, h.n_cycles, "cycle")),
         ("between devices", _band_text(h.device_std, h.tile_device_std, h.n_devices, "device")),
     ]
+    if h.follows:
+        lines.append(("tiles", _follows_text(h.follows)))
     return lines + ([("drift", drift_text(h.drift))] if h.drift else [])
 
 
@@ -91,3 +93,10 @@ def _band_text(data: float, tile: float, n: int, what: str) -> str:
         return f"one {what} measured" if n < 2 else f"{n} {what}s, scatter not known"
     shown = f"; on the tile {percent(tile)}" if np.isfinite(tile) else ""
     return f"ends scatter by {percent(data)} of the range over {n} {what}s{shown}"
+
+
+def _follows_text(follows: Follows) -> str:
+    return (
+        f"aihwkit's device leaves the card's curves by up to {percent(follows.aihwkit)} of the "
+        f"range, the memristor tile by up to {percent(follows.memristor)}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,11 +30,15 @@ MOST_REASONS = 3
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that speaks against a card, in words; `size` orders those of one severity."""
+    """One thing that speaks against a card, in words; `size` orders those of one severity.
+
+    `said_by`: pattern of the warnings of reader and fit that say the same.
+    """
 
     severity: Severity
     text: str
     size: float = 0.0
+    said_by: str = "(?!)"
 
 
 VERDICTS = {
@@ -48,6 +53,7 @@ def find_reasons(fit: CardFit, checks: Sequence[TileCheck], headline: Headline) 
     reasons = [
         *_misfits(fit),
         *_tile_misses(fit, checks),
+        *_left_curves(headline),
         *_bands(headline),
         *_gaps(fit, headline),
         *_origins(fit, headline),
@@ -70,7 +76,11 @@ def sorted_warnings(
     warnings: Sequence[str], reasons: Sequence[Reason]
 ) -> list[tuple[Severity, str]]:
     """Warnings with the reasons that are bad enough to be one, the loudest first."""
-    loud = [(r.severity, r.text) for r in reasons if r.severity > Severity.NOTE]
+    loud = [
+        (r.severity, r.text)
+        for r in reasons
+        if r.severity > Severity.NOTE and not any(re.search(r.said_by, w) for w in warnings)
+    ]
     own = [(severity_of(w), w) for w in dict.fromkeys(warnings)]
     return sorted([*loud, *own], key=lambda item: -item[0])
 
@@ -104,6 +114,20 @@ def _tile_misses(fit: CardFit, checks: Sequence[TileCheck]) -> list[Reason]:
     return _missed(Severity.BAD, "a tile built from the card misses", off)
 
 
+def _left_curves(h: Headline) -> list[Reason]:
+    """Tiles that cannot follow the card itself, whatever its readings say."""
+    if h.follows is None:
+        return []
+    off = (("aihwkit's device", h.follows.aihwkit), ("the memristor tile", h.follows.memristor))
+    return [
+        Reason(
+            Severity.BAD, f"{name} leaves the card's curves by up to {percent(by)} of the range", by
+        )
+        for name, by in off
+        if by > MUCH
+    ]
+
+
 def _missed(severity: Severity, text: str, off: dict[str, float]) -> list[Reason]:
     """One reason for all curves that are off by too much, the worst of them named."""
     worst = sorted((n for n in off if off[n] > MUCH), key=lambda n: -off[n])
@@ -134,9 +158,11 @@ def _gaps(fit: CardFit, h: Headline) -> list[Reason]:
     fewest = min(len(np.unique(b.pulses)) for b in fit.branches)
     if fewest < FEW_READINGS:
         text = f"readings at {fewest} pulse numbers only"
-        reasons.append(Reason(Severity.CARE, text, (FEW_READINGS - fewest) / FEW_READINGS))
+        share = (FEW_READINGS - fewest) / FEW_READINGS
+        reasons.append(Reason(Severity.CARE, text, share, "too few pulses"))
     if h.drift:
-        reasons.append(Reason(Severity.CARE, drift_text(h.drift), abs(h.drift.share)))
+        said_by = f"{h.drift.branch}.*(with the cycle number|drift)"
+        reasons.append(Reason(Severity.CARE, drift_text(h.drift), abs(h.drift.share), said_by))
     if h.low <= 0 and all(float(b.values.min()) > 0 for b in fit.branches):
         text = "the card goes to 0 or below, where no reading is"
         reasons.append(Reason(Severity.BAD, text, 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -252,6 +253,25 @@ def test_the_recommended_zero_is_in_the_commands(monkeypatch):
     assert "experiment=crossbar device.card=card.json crossbar.zero=mid_range" in text
     assert "--zero=mid_range" in text
     assert why in " ".join(text.split())
+
+
+def test_tiles_that_cannot_follow_the_card_are_said(monkeypatch):
+    fit = fitted(measurement())
+    found = SimpleNamespace(worst_aihwkit=0.7, worst_memristor=0.002)
+    monkeypatch.setattr(crossbar, "followed", lambda card, field_G: found, raising=False)
+    report = make_report(fit, [])
+    assert report.verdict.startswith(
+        "do not rely on this card: aihwkit's device leaves the card's curves by up to 70 %"
+    )
+    lines = dict(headline_lines(report.headline))
+    assert lines["tiles"].endswith("the memristor tile by up to 0.2 %")
+
+
+def test_a_reason_that_a_warning_gives_is_not_said_twice():
+    warning = "LTP: level falls with the cycle number (r = -0.93)"
+    reason = Reason(Severity.CARE, "the level of LTP falls", 1.0, "LTP.*with the cycle number")
+    assert sorted_warnings([warning], [reason]) == [(Severity.CARE, warning)]
+    assert len(sorted_warnings(["LTD: level falls with the cycle number"], [reason])) == 2
 
 
 def test_card_of_arbitrary_units_and_of_several_fields_have_headlines():
