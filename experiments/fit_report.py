@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,10 @@ import numpy as np
 from device_models.curves import Law
 from device_models.fit import CardFit
 from device_models.plain_text import one_line
-from device_models.plotting import si_scale
 from experiments.bands import Z95
 from experiments.headline import Headline, make_headline
 from experiments.headline_text import headline_lines
-from experiments.quantities import count, percent
+from experiments.quantities import count, percent, scale
 from experiments.severity import Severity
 from experiments.shell import command_line, override
 from experiments.spoken import spoken
@@ -113,12 +113,22 @@ def parameter_lines(fit: CardFit, index: int) -> list[str]:
 def law_lines(law: Law, errors: np.ndarray, unit: str) -> list[str]:
     """Parameters of a law with 95 % intervals from their standard errors, a line each."""
     lines = [
-        _parameter_line(name, value, Z95 * error, unit)
+        _parameter_line(name, value, Z95 * error, _unit_of(law, name, unit))
         for name, value, error in zip(law.theta_names, law.theta, errors, strict=False)
     ]
     if law.name == "monotone_spline":
         return [lines[0], f"{len(lines) - 1} increments with their covariance in the card"]
     return lines
+
+
+def _unit_of(law: Law, name: str, unit: str) -> str:
+    """Unit of a coordinate of a law by the fields of its formula; "" for a mere number."""
+    base = re.sub(r"_\d+$", "", name.removeprefix("log_"))
+    if base == "first_step":
+        return f"{unit} per pulse"
+    if base == "start" or {base, f"{base}s"} & set(law.in_unit):
+        return unit
+    return "pulses" if hasattr(law, f"{base}_pulses") else ""
 
 
 def _parameter_line(name: str, value: float, half: float, unit: str) -> str:
@@ -127,16 +137,13 @@ def _parameter_line(name: str, value: float, half: float, unit: str) -> str:
     if name.startswith("log_"):
         name = name.removeprefix("log_")
         value, low, high = np.exp([value, low, high])
-    if name.startswith(("tau", "n0", "centre", "width")):
-        symbol, factor = "pulses", 1.0
-    elif name in ("exponent", "beta", "shape"):
-        symbol, factor = "", 1.0
-    else:
-        symbol, factor = si_scale(unit, abs(value))
-        symbol = "" if unit == "1" else symbol
-        symbol += " per pulse" if name == "first_step" else ""
+    words, factor = unit, 1.0
+    base, per, more = unit.partition(" per ")
+    if base in ("S", "ohm", "1"):
+        words, factor = scale(base, value, 4)
+        words = f"{words}{per}{more}".strip()
     numbers = f"{factor * low:.4g} to {factor * high:.4g}"
-    return f"{name} = {factor * value:.4g}{' ' if symbol else ''}{symbol.strip()} ({numbers})"
+    return f"{name} = {factor * value:.4g}{' ' if words else ''}{words} ({numbers})"
 
 
 def choice_lines(fit: CardFit) -> list[str]:

@@ -6,21 +6,18 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import device_models.fit as fits
 from device_models.curves import Law
-from device_models.fit.branches import Branch, _branch
-from device_models.fit.select import choose_law
-from device_models.fit.spread import PulseNoise, pulse_noise
-from device_models.fit.uncertainty import all_curves_covariance
+from device_models.fit.branches import Branch
+from device_models.fit.spread import PulseNoise
 from device_models.neurosim import NeuroSimBranch, fit_branch
 from device_models.plain_text import one_line
 from device_models.pulses import PulseData
 from experiments.bands import Z95
+from experiments.curves_only import fit_curves
 from experiments.fit_report import MARKS, law_lines
 from experiments.quantities import count, percent, span
 from experiments.severity import severity_of
@@ -81,7 +78,7 @@ class OneBranch:
 def fit_one_branch(data: PulseData, given: argparse.Namespace) -> OneBranch:
     """Curves of the only branch of `data`. Raises FitError where none can be fitted."""
     options = {name: getattr(given, name) for name in ("law", "bootstrap", "seed")}
-    fit = getattr(fits, "fit_curves", _fit_curves)(data, **options)
+    fit = fit_curves(data, **options)
     sizes = np.cumsum([0, *(len(law.theta_names) for law in fit.laws)])
     unit = "S" if data.unit == "ohm" else data.unit
     curves = []
@@ -139,34 +136,3 @@ def headline_lines(curve: BranchFit) -> list[str]:
     if noise:
         values["levels"] = f"about {1 + int(1 / (2 * Z95 * noise)):,} told apart at 95 %"
     return [f"  {name:<16} {value}" for name, value in values.items()]
-
-
-@dataclass(frozen=True, eq=False)
-class _Curves:
-    """What a fit of curves without a card gives."""
-
-    branches: tuple[Branch, ...]
-    laws: tuple[Law, ...]
-    noise: tuple[PulseNoise, ...]
-    covariance: FloatArray
-    warnings: tuple[str, ...]
-
-
-def _fit_curves(data: PulseData, *, law: str, bootstrap: int, seed: int) -> Any:
-    """Curves of the branches that are there, with the parts of `fit_card`."""
-    (name,) = data.branches
-    fields = sorted({s.field_G or 0.0 for s in data.segments})
-    branches = [
-        _branch(name, f, [s for s in data.segments if (s.field_G or 0.0) == f], data)
-        for f in fields
-    ]
-    try:
-        choice = choose_law(branches, law)
-    except ValueError as error:
-        raise fits.FitError(f"{data.source}: {name}: {error}") from None
-    matrix, _ = all_curves_covariance(branches, list(choice.fits), bootstrap, seed)
-    laws = tuple(f.law for f in choice.fits)
-    noise = tuple(
-        pulse_noise(b, [law] * len(b.clusters)) for b, law in zip(branches, laws, strict=True)
-    )
-    return _Curves(tuple(branches), laws, noise, matrix, data.warnings)

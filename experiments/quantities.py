@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from device_models.plotting import si_scale
 
+FloatArray = NDArray[np.float64]
+
 LEAST_PERCENT = 0.001
+DECADES = 100.0
+"""Largest over smallest value from which a plot is logarithmic."""
 
 
 def si(value: float, unit: str, digits: int = 3) -> str:
     """`value` with the prefix that suits it; `unit`: "S", "ohm", or "1" for arbitrary units."""
-    name, factor = si_scale(unit, abs(value))
-    number = f"{factor * value:.{digits}g}"
-    return number if unit == "1" else f"{number} {name}"
+    name, factor = scale(unit, value, digits)
+    return _with_unit(f"{factor * value:.{digits}g}", name)
 
 
 def span(low: float, high: float, unit: str, digits: int = 3) -> str:
@@ -23,9 +29,18 @@ def span(low: float, high: float, unit: str, digits: int = 3) -> str:
     largest = max(abs(low), abs(high))
     if unit != "1" and 0 < abs(low) < 1e-3 * largest:
         return f"{si(low, unit, digits)} to {si(high, unit, digits)}"
-    name, factor = si_scale(unit, largest)
-    numbers = f"{factor * low:.{digits}g} to {factor * high:.{digits}g}"
-    return numbers if unit == "1" else f"{numbers} {name}"
+    name, factor = scale(unit, largest, digits)
+    return _with_unit(f"{factor * low:.{digits}g} to {factor * high:.{digits}g}", name)
+
+
+def scale(unit: str, value: float, digits: int) -> tuple[str, float]:
+    """Unit with its prefix, "" for arbitrary units, and the factor to it, as `value` is rounded."""
+    name, factor = si_scale(unit, float(f"{abs(value):.{digits}g}"))
+    return "" if unit == "1" else name, factor
+
+
+def _with_unit(number: str, unit: str) -> str:
+    return f"{number} {unit}" if unit else number
 
 
 def percent(share: float) -> str:
@@ -41,6 +56,11 @@ def percent(share: float) -> str:
 def count(n: int, what: str) -> str:
     """`n` of what is counted, in the plural where it is not one."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def spans_decades(values: FloatArray) -> bool:
+    """Whether values are positive and so far apart that their logarithms are worth a plot."""
+    return bool(values.min() > 0 and values.max() > DECADES * values.min())
 
 
 def numbered(values: list[int] | tuple[int, ...]) -> str:

@@ -20,7 +20,7 @@ from experiments.conditions import split_conditions
 from experiments.figures.show import draw_readings
 from experiments.fit_input import choose, read
 from experiments.fit_options import inputs
-from experiments.quantities import count, numbered, si, span
+from experiments.quantities import count, numbered, si, span, spans_decades
 from experiments.severity import Severity, severity_of
 from experiments.spoken import spoken
 from experiments.text_plot import Panel, text_plot
@@ -31,9 +31,6 @@ MOST_ROWS = 24
 MOST_COLUMNS = 24
 LEAST_WIDTH, MOST_WIDTH = 60, 120
 PLOT_ROWS = 10
-DECADES = 100.0
-"""Largest over smallest reading from which the plot is logarithmic."""
-
 OPTIONS = (
     ("a column is something else, or none", "--column '2=G (uS)'  --column '3='"),
     ("columns are cycles, devices, conditions", "--wide-of cycle"),
@@ -225,7 +222,7 @@ def plot_lines(data: PulseData, width: int) -> list[str]:
     """Readings against pulse number, LTP and LTD side by side over one axis."""
     values = np.concatenate([s.values for s in data.segments])
     low, high = float(values.min()), float(values.max())
-    logarithmic = low > 0 and high > DECADES * low
+    logarithmic = spans_decades(values)
     scale = np.log10 if logarithmic else np.asarray
     labels = si(high, data.unit), si(low, data.unit) + (" (log)" if logarithmic else "")
     margin = max(map(len, labels)) + 1

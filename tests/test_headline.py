@@ -293,6 +293,7 @@ def test_a_range_that_reaches_zero_has_no_ratio():
 
 def test_numbers_read_as_a_person_writes_them():
     assert (si(4.9e-6, "S"), si(1200.0, "ohm"), si(0.25, "1")) == ("4.9 µS", "1.2 kΩ", "0.25")
+    assert si(9.9999e-7, "S") == "1 µS"
     assert span(1e-6, 4.9e-6, "S") == "1 to 4.9 µS"
     assert span(2e-9, 3.5e-5, "S") == "2 nS to 35 µS"
     assert span(-1e-9, 2e-9, "S") == "-1 to 2 nS"

@@ -25,6 +25,7 @@ from experiments.fit_report import (
     parameter_lines,
     spread_text,
 )
+from experiments.quantities import spans_decades
 from experiments.severity import Severity
 from experiments.tile_check import range_at
 
@@ -128,6 +129,8 @@ def _plots(part: SubFigure, report: Report) -> None:
                 _response(top, report, i, colour, factor)
                 _residuals(below, fit, i, colour)
                 _steps(steps, fit, i, colour, factor)
+        if spans_decades(np.concatenate([b.values for b in fit.branches])):
+            top.set_yscale("log")
         _label(column, name, unit, (top, below, steps), len(fit.card.fields_G))
 
 

@@ -14,10 +14,10 @@ from device_models.plain_text import one_line
 from device_models.plotting import si_scale
 from device_models.pulses import PulseData
 from experiments.figures.style import COLOURS
+from experiments.quantities import spans_decades
 
 MOST_LINES = 300
 MOST_NAMED = 8
-DECADES = 100.0
 
 
 def draw_readings(data: PulseData) -> Figure:
@@ -31,7 +31,7 @@ def draw_readings(data: PulseData) -> Figure:
     groups = _groups(data)
     for axes, branch in zip(panels, data.branches, strict=True):
         _draw(axes, data, branch, groups, factor)
-        if values.min() > 0 and values.max() > DECADES * values.min():
+        if spans_decades(values):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     panels[0].set_ylabel(f"{data.quantity.capitalize()} [{unit}]")
