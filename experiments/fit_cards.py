@@ -51,21 +51,26 @@ def make_cards(given: argparse.Namespace) -> tuple[str, str]:
     measured = choose(_read(given), given)
     cards = _cards(measured, given)
     _check([path for card in cards for path in outputs(card)], given)
-    results = [make_card(data, card, given) for card, data in cards.items()]
+    results = [make_card(part, card, given, name) for card, (name, part) in cards.items()]
     files = {path: content for result in results for path, content in result.files.items()}
     write_together(files, overwrite=given.overwrite, inputs=inputs(given))
     problem = next((result.problem for result in results if result.problem), "")
     return "\n\n".join(result.report for result in results), problem
 
 
-def make_card(data: PulseData, card: Path, given: argparse.Namespace) -> Result:
-    """The card of a measurement, to stand at the path `card`, and its report."""
+def make_card(
+    data: PulseData, card: Path, given: argparse.Namespace, condition: str = ""
+) -> Result:
+    """The card of a measurement, to stand at the path `card`, and its report.
+
+    `condition`: its name where there is a card for each of several.
+    """
     if len(data.branches) == 1:
         return _report_of_one_branch(data, card, given)
     path, picture, text = outputs(card)
     shown = partial(stage, always=_is_slow(given))
     with shown(f"fitting {data.n_readings:,} readings"):
-        fit = fit_card(data, **fit_options(given))
+        fit = fit_card(data, **fit_options(given, condition))
     checks: list[TileCheck] = []
     with _collected() as said:
         if not given.no_tile:
@@ -90,15 +95,15 @@ def _report_of_one_branch(data: PulseData, card: Path, given: argparse.Namespace
     return Result({picture: image, text: printed + "\n"}, printed, f"{data.source}: {reason}")
 
 
-def _cards(data: PulseData, given: argparse.Namespace) -> dict[Path, PulseData]:
-    """Path of each card to make, and its readings."""
+def _cards(data: PulseData, given: argparse.Namespace) -> dict[Path, tuple[str, PulseData]]:
+    """Path of each card to make, the condition it is of, and its readings."""
     if not given.each_condition:
-        return {given.out: data}
+        return {given.out: ("", data)}
     parts = split_conditions(data)
     if not parts:
         raise PulseDataError(f"{data.source}: one condition; leave out --each-condition")
     cards = {
-        given.out.with_name(f"{given.out.stem}_{file_part(name)}.json"): part
+        given.out.with_name(f"{given.out.stem}_{file_part(name)}.json"): (name, part)
         for name, part in parts.items()
     }
     if len(cards) < len(parts):

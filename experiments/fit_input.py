@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from dataclasses import replace
 
-from device_models.pulses import PulseData, PulseDataError, Segment, read_pulses
+from device_models.pulses import PulseData, PulseDataError, read_pulses
 from device_models.pulses.together import read_branches
-from experiments.conditions import choose_condition, pulse_note
+from experiments.conditions import choose_condition, only, pulse_note
 from experiments.fit_options import reader_options
-
-MOST_LISTED = 8
+from experiments.quantities import listed
 
 
 def read(given: argparse.Namespace) -> PulseData:
@@ -43,9 +41,9 @@ def _of_device(data: PulseData, device: str | None) -> PulseData:
     kept = data.select(device=device)
     if not kept:
         raise PulseDataError(
-            f"{data.source}: no device {device!r}; there are {_listed(map(repr, data.devices))}"
+            f"{data.source}: no device {device!r}; there are {listed(data.devices)}"
         )
-    return _only(data, kept)
+    return only(data, kept)
 
 
 def _of_cycle(data: PulseData, cycle: int | None) -> PulseData:
@@ -53,19 +51,6 @@ def _of_cycle(data: PulseData, cycle: int | None) -> PulseData:
         return data
     kept = data.select(cycle=cycle)
     if not kept:
-        cycles = _listed(map(str, data.cycles))
+        cycles = listed(data.cycles)
         raise PulseDataError(f"{data.source}: no cycle {cycle}; there are {cycles}")
-    return _only(data, kept)
-
-
-def _only(data: PulseData, kept: tuple[Segment, ...]) -> PulseData:
-    """The measurement with some of its segments, without warnings about the others."""
-    names = {s.name for s in data.segments} - {s.name for s in kept}
-    warnings = tuple(w for w in data.warnings if not any(w.startswith(f"{n}:") for n in names))
-    return replace(data, segments=kept, warnings=warnings)
-
-
-def _listed(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - MOST_LISTED} more" if len(listed) > MOST_LISTED else ""
-    return ", ".join(listed[:MOST_LISTED]) + more
+    return only(data, kept)

@@ -71,20 +71,31 @@ def reader_options(given: argparse.Namespace) -> dict[str, Any]:
     return options | ({"keep_rest": True} if given.keep_rest else {})
 
 
-def fit_options(given: argparse.Namespace) -> dict[str, Any]:
-    """Options for `fit_card`."""
+def fit_options(given: argparse.Namespace, condition: str = "") -> dict[str, Any]:
+    """Options for `fit_card`; name and title say the `condition` where cards are made of several."""
     names = ("title", "kind", "reference", "law", "bootstrap", "seed")
-    return {"name": given.name or _name(given)} | {name: getattr(given, name) for name in names}
+    options = {"name": given.name or _name(given)} | {name: getattr(given, name) for name in names}
+    if condition:
+        name = options["name"] or _plain(inputs(given)[0].stem)
+        options["name"] = f"{name}_{_plain(condition)}".rstrip("_")
+        title = options["title"] or f"Device measured in {inputs(given)[0].name}"
+        options["title"] = f"{title}, {condition}"
+    return options
 
 
 def _name(given: argparse.Namespace) -> str | None:
     """What the names of several files begin with; None for the name of the only file."""
     if given.data is not None:
         return None
-    stems = [re.sub("[^a-z0-9]+", "_", path.stem.lower()) for path in inputs(given)]
+    stems = [_plain(path.stem) for path in inputs(given)]
     alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*stems, strict=False))
     common = "".join(letters[0] for letters in alike).strip("_")
-    return common if len(common) >= LEAST_NAME else stems[0].strip("_") or None
+    return common if len(common) >= LEAST_NAME else stems[0] or None
+
+
+def _plain(text: str) -> str:
+    """Text as names of cards have it."""
+    return re.sub("[^a-z0-9]+", "_", text.lower()).strip("_")
 
 
 def inputs(given: argparse.Namespace) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from device_models.plotting import si_scale
 
 FloatArray = NDArray[np.float64]
 
+MOST_LISTED = 8
 LEAST_PERCENT = 0.001
 DECADES = 100.0
 """Largest over smallest value from which a plot is logarithmic."""
@@ -61,6 +63,13 @@ def count(n: int, what: str) -> str:
 def spans_decades(values: FloatArray) -> bool:
     """Whether values are positive and so far apart that their logarithms are worth a plot."""
     return bool(values.min() > 0 and values.max() > DECADES * values.min())
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names in quotes, the first eight of them."""
+    quoted = [repr(name) for name in names]
+    more = f" and {len(quoted) - MOST_LISTED} more" if len(quoted) > MOST_LISTED else ""
+    return ", ".join(quoted[:MOST_LISTED]) + more
 
 
 def numbered(values: list[int] | tuple[int, ...]) -> str:

@@ -166,10 +166,20 @@ def _gaps(fit: CardFit, h: Headline) -> list[Reason]:
     if h.low <= 0 and all(float(b.values.min()) > 0 for b in fit.branches):
         text = "the card goes to 0 or below, where no reading is"
         reasons.append(Reason(Severity.BAD, text, 1.0))
+    if lost := _lost_decades(h):
+        text = f"the lowest {lost:.1f} decades of the range lie in the noise that a tile has at"
+        reasons.append(Reason(Severity.CARE, f"{text} every state", lost / 10))
     if np.isnan(h.state_noise):
         text = "the noise of single pulses is not known and taken as 0"
         reasons.append(Reason(Severity.CARE, text))
     return reasons
+
+
+def _lost_decades(h: Headline) -> float:
+    """Decades at the low end of the range below the noise of a state; 0 for less than one."""
+    noise = h.state_noise * (h.high - h.low)
+    lost = float(np.log10(noise / h.low)) if h.low > 0 and noise > 0 else 0.0
+    return lost if lost >= 1 else 0.0
 
 
 def _origins(fit: CardFit, h: Headline) -> list[Reason]:

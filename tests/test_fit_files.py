@@ -11,9 +11,10 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from device_models import load_card
+from device_models import PulseData, load_card
+from device_models.pulses import Segment
 from experiments import fit_cards, fit_device
-from experiments.conditions import file_part
+from experiments.conditions import file_part, split_conditions
 from experiments.fit_report import make_report
 
 N = np.arange(15)
@@ -171,6 +172,33 @@ def test_conditions_the_file_names_are_asked_for(tmp_path, capsys, monkeypatch):
     text = run(capsys, data, "--out", tmp_path / "all.json", "--each-condition")
     assert {p.name for p in tmp_path.glob("all*.json")} == {"all_300_K.json", "all_350_K.json"}
     assert text.count("Verdict: ") == 2
+    card = load_card(tmp_path / "all_350_K.json")
+    assert (card.name, card.title) == ("d_350_k", "Device measured in d.csv, 350 K")
+
+
+def segment(branch: str, amplitude: float | None = None, condition: str = "") -> Segment:
+    return Segment(branch, N, UP, "1", 1, amplitude_V=amplitude, condition=condition)
+
+
+@pytest.mark.parametrize(
+    ("segments", "conditions"),
+    [
+        ([("LTP", 1.2), ("LTD", -1.0)], []),
+        ([("LTP", 1.2), ("LTP", 0.9), ("LTD", -1.2), ("LTD", -0.9)], ["1.2 V", "0.9 V"]),
+        ([("LTP", 1.2), ("LTP", 0.9), ("LTD", -2.0)], ["1.2 V", "0.9 V"]),
+        ([("LTP", 1.2), ("LTP", 0.9), ("LTD", -1.2), ("LTD", -0.7)], []),
+        ([("LTP", None, "a"), ("LTD", None, "a")], []),
+        ([("LTP", None, "a"), ("LTD", None, "a"), ("LTP", None, ""), ("LTD", None, "")],
+         ["a", "not stated"]),
+    ],
+)  # fmt: skip
+def test_conditions_are_what_both_branches_were_measured_under(segments, conditions):
+    made = tuple(segment(*own) for own in segments)
+    data = PulseData("conductance", "S", made, "d.csv", "0" * 64)
+    parts = split_conditions(data)
+    assert list(parts) == conditions
+    assert all(part.branches == ("LTP", "LTD") for part in parts.values())
+    assert sum(len(p.segments) for p in parts.values()) in (0, 4)
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -267,6 +267,20 @@ def test_tiles_that_cannot_follow_the_card_are_said(monkeypatch):
     assert lines["tiles"].endswith("the memristor tile by up to 0.2 %")
 
 
+def test_decades_below_the_noise_of_a_tile_are_said():
+    """Noise in proportion to the conductance over decades is one noise for all on a tile."""
+    n = np.arange(21.0)
+    curves = {"LTP": 10 ** (-9 + 4 * n / 20), "LTD": 10 ** (-5 - 4 * n / 20)}
+    segments = tuple(Segment(b, n, values) for b, values in curves.items())
+    fit = fit_card(PulseData("conductance", "S", segments, "d.csv", "0" * 64), bootstrap=0)
+    noise = tuple(replace(p, write=1e-7, step_std=1e-7) for p in fit.noise)
+    headline = replace(make_headline(replace(fit, noise=noise), []), low=1e-9, high=1e-5)
+    texts = [r.text for r in find_reasons(fit, [], headline)]
+    assert any("lowest 2.0 decades of the range lie in the noise" in t for t in texts)
+    narrow = replace(headline, low=5e-8)
+    assert not any("decades" in r.text for r in find_reasons(fit, [], narrow))
+
+
 def test_a_reason_that_a_warning_gives_is_not_said_twice():
     warning = "LTP: level falls with the cycle number (r = -0.93)"
     reason = Reason(Severity.CARE, "the level of LTP falls", 1.0, "LTP.*with the cycle number")

@@ -43,6 +43,7 @@ WIDTH = 122
 
 FONT_SIZE = 7.5
 MAX_POINTS = 3000
+FEW_POINTS = 60
 STEP_BINS = 14
 MAX_CONCLUSION = 24
 BOX = {Severity.BAD: COLOURS[1], Severity.CARE: COLOURS[5], Severity.NOTE: COLOURS[3]}
@@ -130,7 +131,7 @@ def _plots(part: SubFigure, report: Report) -> None:
                 _residuals(below, fit, i, colour)
                 _steps(steps, fit, i, colour, factor)
         if spans_decades(np.concatenate([b.values for b in fit.branches])):
-            top.set_yscale("log")
+            top.set_yscale("log", nonpositive="mask")
         _label(column, name, unit, (top, below, steps), len(fit.card.fields_G))
 
 
@@ -173,8 +174,8 @@ def _response(axes: Axes, report: Report, i: int, colour: object, factor: float)
         factor * branch.values[shown],
         ".",
         color=colour if several else "0.55",
-        ms=2.5,
-        alpha=0.5,
+        ms=2.5 if len(branch.values) > FEW_POINTS else 5,
+        alpha=0.5 if len(branch.values) > FEW_POINTS else 1,
         label=None if several else "data",
     )
     n = np.linspace(0, branch.pulses.max(), 400)

@@ -44,7 +44,7 @@ def draw_one_branch(found: OneBranch) -> Figure:
 def _response(axes: Axes, curve: BranchFit, colour: str, factor: float, *, several: bool) -> None:
     branch = curve.branch
     shown = slice(None, None, 1 + len(branch.values) // MAX_POINTS)
-    axes.plot(branch.pulses[shown], factor * branch.values[shown], ".", color="0.55", ms=3)
+    axes.plot(branch.pulses[shown], factor * branch.values[shown], ".", color="0.4", ms=4)
     n = np.linspace(0, branch.pulses.max(), 300)
     middle, half = curve.law(n), confidence(curve.law, curve.covariance, n)
     edges = factor * (middle - half), factor * (middle + half)
