@@ -72,7 +72,7 @@ def reader_options(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def fit_options(given: argparse.Namespace, condition: str = "") -> dict[str, Any]:
-    """Options for `fit_card`; name and title say the `condition` where cards are made of several."""
+    """Options for `fit_card`; name and title say the `condition` where there are several."""
     names = ("title", "kind", "reference", "law", "bootstrap", "seed")
     options = {"name": given.name or _name(given)} | {name: getattr(given, name) for name in names}
     if condition:

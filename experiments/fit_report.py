@@ -21,7 +21,7 @@ from experiments.severity import Severity
 from experiments.shell import command_line, override
 from experiments.spoken import spoken
 from experiments.tile_check import TILE_DEVICES, TileCheck, range_at
-from experiments.verdict import Reason, find_reasons, sorted_warnings, verdict_text
+from experiments.verdict import Reason, find_reasons, sorted_warnings, verdict_text, with_warnings
 
 TRAIN = ("python", "-m", "experiments.train")
 EXPORT = ("python", "-m", "experiments.export_card")
@@ -55,7 +55,8 @@ def make_report(fit: CardFit, checks: list[TileCheck], more: Sequence[str] = ())
     headline = make_headline(fit, checks)
     reasons = find_reasons(fit, checks, headline)
     warnings = [spoken(w) for w in (*fit.warnings, *more)]
-    return Report(fit, checks, headline, reasons, sorted_warnings(warnings, reasons))
+    shown = sorted_warnings(warnings, reasons)
+    return Report(fit, checks, headline, with_warnings(reasons, warnings), shown)
 
 
 def report_text(report: Report, out: str) -> str:

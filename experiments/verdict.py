@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,12 +21,17 @@ from experiments.tile_check import TileCheck, range_at
 MUCH = 0.05
 """Share of the range from which a misfit makes a card useless for what it is made for."""
 
+LEAST_WAY = 0.6
+"""Share of the range below which a branch is said to go through a part of it only."""
+
 FEW_READINGS = 10
 BESIDE = 2.0
 LEAST_BAND = 0.01
 """A tile's band is worth a word where it differs by this factor and by this share of the range."""
 
 MOST_REASONS = 3
+MOST_CHARACTERS = 140
+"""Of a warning that stands in the verdict."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,23 @@ def find_reasons(fit: CardFit, checks: Sequence[TileCheck], headline: Headline) 
         *_misfits(fit),
         *_tile_misses(fit, checks),
         *_left_curves(headline),
+        *_short_ways(fit),
         *_bands(headline),
         *_gaps(fit, headline),
         *_origins(fit, headline),
     ]
     return sorted(reasons, key=lambda r: (-r.severity, -r.size))
+
+
+def with_warnings(reasons: Sequence[Reason], warnings: Sequence[str]) -> list[Reason]:
+    """Reasons, and the loud ones of the warnings, worst first."""
+    loud = [
+        Reason(severity, textwrap.shorten(w, MOST_CHARACTERS, placeholder=" ..."))
+        for w in dict.fromkeys(warnings)
+        if (severity := severity_of(w)) > Severity.NOTE
+        and not any(re.search(r.said_by, w) for r in reasons)
+    ]
+    return sorted([*reasons, *loud], key=lambda r: (-r.severity, -r.size))
 
 
 def verdict_text(reasons: Sequence[Reason]) -> str:
@@ -126,6 +144,20 @@ def _left_curves(h: Headline) -> list[Reason]:
         for name, by in off
         if by > MUCH
     ]
+
+
+def _short_ways(fit: CardFit) -> list[Reason]:
+    """Branches that go through a small part of the range, which the other one cannot undo."""
+    covered = {
+        branch.name: float(np.ptp(law([0.0, branch.pulses.max()])))
+        / range_at(fit.card, branch.field_G)
+        for branch, law in zip(fit.branches, fit.laws, strict=True)
+    }
+    name = min(covered, key=lambda n: covered[n])
+    if covered[name] >= LEAST_WAY:
+        return []
+    text = f"{name} goes through {percent(covered[name])} of the range only"
+    return [Reason(Severity.CARE, text, 1 - covered[name])]
 
 
 def _missed(severity: Severity, text: str, off: dict[str, float]) -> list[Reason]:

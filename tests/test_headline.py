@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -199,6 +200,19 @@ def test_devices_that_differ_are_no_misfit():
     assert not [r for r in reasons if "off the curve" in r.text]
 
 
+def test_a_branch_that_goes_a_short_way_is_said():
+    data = measurement()
+    short = tuple(
+        replace(s, values=2e-6 + 0.2 * (s.values - 2e-6)) if s.branch == "LTP" else s
+        for s in data.segments
+    )
+    fit = fitted(replace(data, segments=short))
+    texts = [r.text for r in find_reasons(fit, [], make_headline(fit, []))]
+    assert any(re.match("LTP at 0 G goes through (19|20) % of the range only", t) for t in texts)
+    full = fitted(data)
+    assert not [r for r in find_reasons(full, [], make_headline(full, [])) if "only" in r.text]
+
+
 def test_other_than_measured_is_said():
     fit = fitted(measurement(), kind="digitised")
     assert "digitised, not measured" in make_report(fit, []).verdict
@@ -222,7 +236,8 @@ def test_reasons_come_worst_first_and_are_counted():
         ("conductances of 0 or below in 2 segments, first LTP of device 1, cycle 1", 3),
         ("LTP at 0 G: not identified by the data: exponent", 2),
         ("level falls with the cycle number (r = -0.93, 12 % of the range over 39 cycles)", 2),
-        ("100 readings at rest (lines 2 to 101) left out", 2),
+        ("100 readings at rest (lines 2 to 101) left out", 1),
+        ("LTP of device 1, cycle 1: not monotone: goes back by 19% of its range", 2),
         ("the file states no magnetic field; the card says 0 G", 1),
         ("LTP of device 1, cycle 1: too few pulses: 5 readings, 10 or more tell a shape", 1),
     ],
@@ -279,6 +294,21 @@ def test_decades_below_the_noise_of_a_tile_are_said():
     assert any("lowest 2.0 decades of the range lie in the noise" in t for t in texts)
     narrow = replace(headline, low=5e-8)
     assert not any("decades" in r.text for r in find_reasons(fit, [], narrow))
+
+
+def test_loud_warnings_of_reader_and_fit_are_part_of_the_verdict():
+    fit = fitted(measurement())
+    quiet, loud = "the file states no magnetic field", "LTP of device 1: not monotone: goes back"
+    said = make_report(replace(fit, warnings=(quiet, loud)), [])
+    assert said.verdict.startswith("usable with care: LTP of device 1: not monotone")
+    assert [text for _, text in said.warnings] == [loud, quiet]
+    assert make_report(replace(fit, warnings=(quiet,)), []).verdict.startswith("believable")
+    bad = (
+        "LTD at 0 G: the curve does not describe the readings: RMSE 29 % of the range " + "x" * 300
+    )
+    verdict = make_report(replace(fit, warnings=(loud, bad)), []).verdict
+    assert verdict.startswith("do not rely on this card: LTD at 0 G: the curve does not describe")
+    assert len(verdict) < 300
 
 
 def test_a_reason_that_a_warning_gives_is_not_said_twice():
