@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mutations import changed, check_mutations
 
-from device_models import PulseData
+from device_models import PulseData, PulseDataError
 from device_models.pulses import Segment
 from device_models.pulses.types import ColumnUse
 from experiments import fit_device
@@ -168,3 +169,20 @@ def test_a_terminal_without_greek_letters_gets_its_table(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert b"10 ?S" in done.stdout
+
+
+@pytest.mark.parametrize("branch", ["", "LTP,"])
+def test_damaged_files_are_shown_or_refused_in_one_line(tmp_path, capsys, branch):
+    heading = "branch,pulse,G (uS)" if branch else "pulse,G (uS)"
+    rows = [f"{branch}{i},{v:.3f}" for i, v in enumerate(10 - 8 * np.exp(-N / 4))]
+    text = "\n".join([heading, *rows]).encode() + b"\n"
+
+    def attempt(path: Path) -> None:
+        try:
+            fit_device.main(["--show", str(path)])
+        except SystemExit as caught:
+            raise PulseDataError(str(caught.code).removeprefix("error: ")) from None
+        assert "\x1b" not in capsys.readouterr().out
+
+    outcomes = check_mutations(changed(text, 200), tmp_path, "d.csv", attempt, (PulseDataError,))
+    assert min(outcomes["fine"], outcomes["refused"]) > 20

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mutations import changed, check_mutations
 
 from device_models import PulseDataError, fit_card, read_branches, read_pulses
 
@@ -166,7 +167,10 @@ def test_exchanged_files_are_warned_of_and_not_fitted(tmp_path):
 
 @pytest.mark.parametrize(
     ("heading", "message"),
-    [("R (kOhm)", "resistance beside conductance of up.csv"), ("G", "states no unit")],
+    [
+        ("R (kOhm)", r"up\.csv: conductance beside resistance in ohm of .*down\.csv"),
+        ("G", r"down\.csv: no unit beside conductance in S of .*up\.csv"),
+    ],
 )
 def test_files_of_different_quantity_or_unit_are_refused(tmp_path, heading, message):
     up = pulses(tmp_path, "up.csv", UP)
@@ -203,3 +207,19 @@ def test_what_both_branches_show_together_is_said(tmp_path):
     up, down = pulses(tmp_path, "up.csv", UP), pulses(tmp_path, "down.csv", 0.5 * DOWN)
     data = read_branches([up], [down])
     assert any("starts" in w and "LTD of device 1" in w for w in data.warnings)
+
+
+def test_damaged_pairs_of_files_give_data_or_one_line(tmp_path):
+    """Digits, lines and headings changed in one file of a good pair."""
+    good = pulses(tmp_path, "good.csv", DOWN)
+    text = pulses(tmp_path, "up.csv", UP).read_bytes()
+
+    def attempt(path: Path) -> None:
+        data = read_branches([path], [good])
+        assert data.branches == ("LTP", "LTD")
+        assert all(np.isfinite(s.values).all() for s in data.segments)
+
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    outcomes = check_mutations(changed(text, 300), folder, "up.csv", attempt, (PulseDataError,))
+    assert min(outcomes["fine"], outcomes["refused"]) > 30

@@ -162,17 +162,16 @@ def _check_alike(parts: Sequence[_Part]) -> None:
     """One quantity and one unit in all files."""
     first = parts[0]
     for part in parts[1:]:
-        if part.data.quantity != first.data.quantity:
+        if (part.data.quantity, part.data.unit) == (first.data.quantity, first.data.unit):
+            continue
+        mute, other = (part, first) if part.data.unit == "1" else (first, part)
+        stated = f"{other.data.quantity} in {other.data.unit} of {other.data.source}"
+        if mute.data.unit == "1":
             raise PulseDataError(
-                f"{part.data.source}: {part.data.quantity} beside {first.data.quantity} of "
-                f"{first.name}; give quantity='{first.data.quantity}' if that is what both hold"
+                f"{mute.data.source}: no unit beside {stated}; write quantity and unit into its "
+                f"heading"
             )
-        if part.data.unit != first.data.unit:
-            mute, other = (part, first) if part.data.unit == "1" else (first, part)
-            raise PulseDataError(
-                f"{mute.data.source}: states no unit, {other.name} is in {other.data.unit}; "
-                f"write the unit into the heading of both"
-            )
+        raise PulseDataError(f"{mute.data.source}: {mute.data.quantity} beside {stated}")
 
 
 def _relabelled(part: _Part, parts: Sequence[_Part], kind: str) -> list[Segment]:
