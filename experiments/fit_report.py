@@ -56,7 +56,8 @@ def make_report(fit: CardFit, checks: list[TileCheck], more: Sequence[str] = ())
     reasons = find_reasons(fit, checks, headline)
     warnings = [spoken(w) for w in (*fit.warnings, *more)]
     shown = sorted_warnings(warnings, reasons)
-    return Report(fit, checks, headline, with_warnings(reasons, warnings), shown)
+    several = max(len(b.clusters) for b in fit.branches) > 1
+    return Report(fit, checks, headline, with_warnings(reasons, warnings, several), shown)
 
 
 def report_text(report: Report, out: str) -> str:

@@ -29,6 +29,7 @@ BESIDE = 2.0
 LEAST_BAND = 0.01
 """A tile's band is worth a word where it differs by this factor and by this share of the range."""
 
+OF_SEGMENT = re.compile(r"(LTP|LTD) of device .*, cycle -?\d+")
 MOST_REASONS = 3
 MOST_CHARACTERS = 140
 """Of a warning that stands in the verdict."""
@@ -68,12 +69,18 @@ def find_reasons(fit: CardFit, checks: Sequence[TileCheck], headline: Headline) 
     return sorted(reasons, key=lambda r: (-r.severity, -r.size))
 
 
-def with_warnings(reasons: Sequence[Reason], warnings: Sequence[str]) -> list[Reason]:
-    """Reasons, and the loud ones of the warnings, worst first."""
+def with_warnings(
+    reasons: Sequence[Reason], warnings: Sequence[str], several: bool
+) -> list[Reason]:
+    """Reasons, and the loud ones of the warnings, worst first.
+
+    Of `several` segments a branch one that is odd says little about the card, unless it is bad.
+    """
+    least = Severity.BAD if several else Severity.CARE
     loud = [
         Reason(severity, textwrap.shorten(w, MOST_CHARACTERS, placeholder=" ..."))
         for w in dict.fromkeys(warnings)
-        if (severity := severity_of(w)) > Severity.NOTE
+        if (severity := severity_of(w)) >= (least if OF_SEGMENT.match(w) else Severity.CARE)
         and not any(re.search(r.said_by, w) for r in reasons)
     ]
     return sorted([*reasons, *loud], key=lambda r: (-r.severity, -r.size))

@@ -311,6 +311,17 @@ def test_loud_warnings_of_reader_and_fit_are_part_of_the_verdict():
     assert len(verdict) < 300
 
 
+def test_one_odd_segment_of_many_does_not_make_the_verdict():
+    odd = "LTP of device 2, cycle 1: not monotone: goes back by 12% of its range"
+    wrong = "LTP of device 2, cycle 1: the conductance falls along LTP pulses; check branch"
+    for devices, starts in ((1, "usable with care: LTP of device 2"), (3, "believable")):
+        fit = fitted(measurement(devices=devices, cycles=2 if devices > 1 else 1))
+        report = make_report(replace(fit, warnings=(odd,)), [])
+        assert report.verdict.startswith(starts)
+        assert (Severity.CARE, odd) in report.warnings
+        assert make_report(replace(fit, warnings=(wrong,)), []).verdict.startswith("do not rely")
+
+
 def test_a_reason_that_a_warning_gives_is_not_said_twice():
     warning = "LTP: level falls with the cycle number (r = -0.93)"
     reason = Reason(Severity.CARE, "the level of LTP falls", 1.0, "LTP.*with the cycle number")
