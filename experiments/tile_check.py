@@ -94,7 +94,12 @@ def _check(
         end_from_data=float((here - points.values)[-1] / whole),
         step_std=own.step_std,
         step_std_data=noise.step_std,
-        band=Band(n, mean, cycle_std, _device_std(spreads[key], cycle_std)),
+        band=replace(
+            band_of(spreads[key]),
+            mean=mean,
+            cycle_std=cycle_std,
+            device_std=_device_std(spreads[key], cycle_std),
+        ),
         data_band=band_of(branch),
     )
 
