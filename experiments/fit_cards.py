@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ def make_card(
         if not given.no_tile:
             with shown("driving a tile built from the card"):
                 checks = check_tile(fit)
-        report = make_report(fit, checks, said)
+        report = make_report(fit, checks, _gathered(said))
     printed = report_text(report, str(path))
     with shown("drawing the report"):
         image = _image(draw_fit(report))
@@ -148,13 +149,13 @@ def _read(given: argparse.Namespace) -> PulseData:
 
 @contextmanager
 def _collected() -> Iterator[list[str]]:
-    """Collects what is said to users by `warnings.warn`; other warnings are shown as ever."""
+    """Collects what `warnings.warn` says about a card; other warnings are shown as ever."""
     said: list[str] = []
     with warnings.catch_warnings():
         show_others = warnings.showwarning
 
         def collect(message: Warning | str, category: type[Warning], *where: Any) -> None:
-            if category is UserWarning:
+            if category is UserWarning and str(message).startswith("card "):
                 said.append(str(message))
             else:
                 show_others(message, category, *where)
@@ -162,3 +163,15 @@ def _collected() -> Iterator[list[str]]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = collect  # type: ignore[assignment]
         yield said
+
+
+def _gathered(said: Sequence[str]) -> list[str]:
+    """What is said of many fields once, with their number."""
+    kinds: dict[str, list[str]] = {}
+    for text in dict.fromkeys(said):
+        kinds.setdefault(re.sub(r"[-+\d.]+", "#", text), []).append(text)
+    more = "(and at {} more fields)"
+    return [
+        own[0] if len(own) == 1 else f"{own[0]} {more.format(len(own) - 1)}"
+        for own in kinds.values()
+    ]

@@ -174,6 +174,12 @@ def spread_text(fit: CardFit) -> list[str]:
         f"this stays {spread.step_c2c:.3g} (step_c2c), the rest is drawn anew with every pulse: "
         f"{spread.write_noise:.3g} of half the range (write_noise)"
     ]
+    apart = [p for p in noise if not getattr(p, "told_apart", True)]
+    if apart:
+        lines.append(
+            f"readings are {max(getattr(p, 'spacing', 1.0) for p in apart):g} pulses apart: what "
+            f"stays is not told from what is drawn anew, all of it counts as drawn anew"
+        )
     if spread.step_d2d or spread.range_d2d:
         lines.append(
             f"device to device: step size {spread.step_d2d:.3g} (step_d2d), ends of the range "

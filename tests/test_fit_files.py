@@ -268,7 +268,9 @@ def test_what_is_said_to_users_while_a_tile_is_driven_is_in_the_report(
     tmp_path, capsys, monkeypatch
 ):
     def check(fit):
-        warnings.warn("card 'd': zero='mid_range' leaves both signs room", stacklevel=1)
+        for field_G in (0, 0, 50, 100):
+            text = f"card 'd' at {field_G} G: zero='mid_range' leaves both signs room"
+            warnings.warn(text, stacklevel=1)
         return []
 
     monkeypatch.setattr(fit_cards, "check_tile", check)
@@ -278,7 +280,9 @@ def test_what_is_said_to_users_while_a_tile_is_driven_is_in_the_report(
         warnings.simplefilter("error")
         fit_device.main(words)
     captured = capsys.readouterr()
-    assert "! card 'd': crossbar.zero=mid_range leaves both signs room" in captured.out
+    said = "! card 'd' at 0 G: crossbar.zero=mid_range leaves both signs room"
+    assert f"{said} (and at 2 more fields)\n" in captured.out
+    assert captured.out.count("leaves both signs room") == 2  # in the verdict, too
     assert captured.err == ""
 
 

@@ -15,7 +15,7 @@ import crossbar
 from device_models import PulseData, fit_card
 from device_models.pulses import Segment
 from experiments.bands import band, band_of, confidence
-from experiments.fit_report import curve_covariance, make_report, report_text
+from experiments.fit_report import curve_covariance, make_report, report_text, spread_text
 from experiments.headline import Zero, count_levels, find_drift, make_headline
 from experiments.headline_text import headline_lines
 from experiments.quantities import count, numbered, percent, si, span
@@ -101,6 +101,16 @@ def test_noise_that_cannot_be_known_is_not_called_zero():
     assert "not known" in dict(headline_lines(headline))["levels"]
     reasons = find_reasons(silent, [], headline)
     assert any("noise of single pulses is not known" in r.text for r in reasons)
+
+
+def test_noise_of_readings_pulses_apart_is_said_to_be_of_one_kind():
+    fit = fitted(measurement())
+    noise = tuple(
+        SimpleNamespace(**{**vars(p), "told_apart": False, "spacing": 5.0}) for p in fit.noise
+    )
+    lines = spread_text(replace(fit, noise=noise))
+    assert any(line.startswith("readings are 5 pulses apart: what stays") for line in lines)
+    assert not any("pulses apart" in line for line in spread_text(fit))
 
 
 def test_drift_over_cycles_is_found_with_its_size():
