@@ -11,6 +11,7 @@ from device_models.fit import CardFit, FitError, fit_card
 from device_models.library import CardSummary, list_cards, load_card
 from device_models.memristor import Memristor, MemristorParameters
 from device_models.pulses import PulseData, PulseDataError, read_pulses
+from device_models.pulses.together import read_branches
 
 try:
     __version__ = version("fieldcrossbar")
@@ -32,5 +33,6 @@ __all__ = [
     "fit_card",
     "list_cards",
     "load_card",
+    "read_branches",
     "read_pulses",
 ]

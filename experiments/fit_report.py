@@ -1,88 +1,107 @@
-"""The report of a fit: what the card says, how sure it is, and how a tile built from it behaves."""
+"""The report of a fit: what to make of it first, then warnings, then what the card says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
 
-from crossbar.probe import measure_tile
+from device_models.curves import Law
 from device_models.fit import CardFit
-from device_models.fit.branches import select_branches
-from device_models.fit.spread import pulse_noise
 from device_models.plain_text import one_line
+from experiments.confidence import Z95
+from experiments.headline import Headline, make_headline
+from experiments.headline_text import headline_lines
+from experiments.quantities import count, percent, scale
+from experiments.severity import Severity
 from experiments.shell import command_line, override
+from experiments.spoken import spoken
+from experiments.tile_check import TILE_DEVICES, TileCheck, range_at
+from experiments.verdict import Reason, find_reasons, sorted_warnings, verdict_text, with_warnings
 
-Z95 = float(norm.ppf(0.975))
-TILE_DEVICES = 64
 TRAIN = ("python", "-m", "experiments.train")
 EXPORT = ("python", "-m", "experiments.export_card")
+USUAL_ZERO = "symmetry_point"
+MARKS = {Severity.BAD: "!!", Severity.CARE: " !", Severity.NOTE: " -"}
+WIDTH = 100
 
 
 @dataclass(frozen=True, eq=False)
-class TileCheck:
-    """An aihwkit tile built from the card against the data, one branch at one field.
+class Report:
+    """A fit with what was found out about it: `checks` of a tile, headline, reasons, warnings.
 
-    `pulses`, `mean`: mean response of the tile's devices (n,) in the card's unit;
-    `rmse_from_data`, `rmse_from_curve`: of that mean from the measured mean and from the fitted
-    curve, over the range [1];
-    `step_std`, `step_std_data`: std of a step at fixed state, tile and data, card's unit.
+    `warnings` are the reader's, the fit's and the tile's, in the words of the command line, the
+    loudest first.
     """
 
-    pulses: np.ndarray
-    mean: np.ndarray
-    rmse_from_data: float
-    rmse_from_curve: float
-    step_std: float
-    step_std_data: float
+    fit: CardFit
+    checks: list[TileCheck]
+    headline: Headline
+    reasons: list[Reason]
+    warnings: list[tuple[Severity, str]]
+
+    @property
+    def verdict(self) -> str:
+        """Whether to believe the card, in one sentence."""
+        return verdict_text(self.reasons)
 
 
-def check_tile(fit: CardFit) -> list[TileCheck]:
-    """One check for every branch of the fit; the tile is driven pulse by pulse.
-
-    Its devices are alike but for what changes from pulse to pulse: their mean is then the
-    response of the card's device, and their scatter at fixed state the noise of its pulses.
-    """
-    alike = replace(fit.card, spread=replace(fit.card.spread, step_d2d=0.0, range_d2d=0.0))
-    measured, _, _ = select_branches(measure_tile(alike, TILE_DEVICES))
-    checks = []
-    for branch, law, noise in zip(fit.branches, fit.laws, fit.noise, strict=True):
-        tile = next(b for b in measured if (b.branch, b.field_G) == (branch.branch, branch.field_G))
-        # Unweighted: on a tile there are no outliers to play down.
-        n = np.unique(tile.pulses)
-        mean = tile.values.reshape(len(tile.clusters), -1).mean(axis=0)
-        own = pulse_noise(tile, [law] * len(tile.clusters))
-        points = branch.points()
-        span, here = float(np.ptp(law(points.pulses))), np.interp(points.pulses, n, mean)
-        from_data, from_curve = (
-            float(np.sqrt(np.mean((here - other) ** 2)) / span)
-            for other in (points.values, law(points.pulses))
-        )
-        checks.append(TileCheck(n, mean, from_data, from_curve, own.step_std, noise.step_std))
-    return checks
+def make_report(fit: CardFit, checks: list[TileCheck], more: Sequence[str] = ()) -> Report:
+    """The report of a fit; `more`: warnings that neither the reader nor the fit gave."""
+    headline = make_headline(fit, checks)
+    reasons = find_reasons(fit, checks, headline)
+    warnings = [spoken(w) for w in (*fit.warnings, *more)]
+    shown = sorted_warnings(warnings, reasons)
+    several = max(len(b.clusters) for b in fit.branches) > 1
+    return Report(fit, checks, headline, with_warnings(reasons, warnings, several), shown)
 
 
-def write_report(fit: CardFit, checks: list[TileCheck], out: str) -> str:
+def report_text(report: Report, out: str) -> str:
     """The report as text; `out` is the path of the card, which its last lines go on with."""
-    card = fit.card
+    fit, card = report.fit, report.fit.card
     source = card.source
     lines = [
         f"{one_line(card.title)} ({card.kind})",
-        f"{one_line(source['file'])}: {source['n_readings']} readings, "
-        f"{_count(source['n_devices'], 'device')}, {_count(source['n_cycles'], 'cycle')}, "
-        f"{_count(len(card.fields_G), 'field')}",
-        f"card {card.name}: {card.n_pulses} pulses a branch, conductance in {card.unit}",
+        f"{one_line(source['file'])}: {source['n_readings']:,} readings, "
+        f"{count(source['n_devices'], 'device')}, {count(source['n_cycles'], 'cycle')}, "
+        f"{count(len(card.fields_G), 'field')}",
         "",
+        *conclusion_lines(report),
+    ]
+    if report.warnings:
+        lines += ["", "Warnings (!! do not rely on it, ! take care)"]
+        lines += [f" {MARKS[severity]} {warning}" for severity, warning in report.warnings]
+    lines += [
+        "",
+        f"Card {card.name}: {card.n_pulses} pulses a branch, conductance in {card.unit}; "
+        "shares are of the card's conductance range at that field",
         *_branch_lines(fit),
         "",
         *_spread_lines(fit),
-        *_tile_lines(fit, checks),
+        *_tile_lines(fit, report.checks),
     ]
-    if fit.warnings:
-        lines += ["", "Warnings", *(f"  - {warning}" for warning in fit.warnings)]
-    return "\n".join([*lines, "", *_next_lines(out)])
+    return "\n".join([*lines, "", *_next_lines(out, report.headline.zero.name)])
+
+
+def conclusion_lines(report: Report, width: int = WIDTH) -> list[str]:
+    """Verdict and headline, wrapped to `width` characters."""
+    lines = textwrap.wrap(f"Verdict: {report.verdict}", width, subsequent_indent="  ")
+    for name, value in headline_lines(report.headline):
+        lines += textwrap.wrap(f"  {name:<16} {value}", width, subsequent_indent=" " * 19)
+    return lines
+
+
+def curve_covariance(fit: CardFit, index: int) -> np.ndarray | None:
+    """Covariance (n_theta, n_theta) of the fit of one curve; None where it is not known."""
+    if fit.card.uncertainty is None or fit.card.uncertainty.fit is None:
+        return None
+    sizes = [len(c.law.theta_names) for c in fit.card.curves]
+    own = slice(sum(sizes[:index]), sum(sizes[: index + 1]))
+    return np.array(fit.card.uncertainty.fit)[own, own]
 
 
 def parameter_lines(fit: CardFit, index: int) -> list[str]:
@@ -90,24 +109,43 @@ def parameter_lines(fit: CardFit, index: int) -> list[str]:
     curve = fit.card.curves[index]
     before = sum(len(c.law.theta_names) for c in fit.card.curves[:index])
     assert fit.card.uncertainty is not None
-    errors = fit.card.uncertainty.standard_errors()[before:]
-    lines = []
-    for name, value, error in zip(curve.law.theta_names, curve.law.theta, errors, strict=False):
-        low, high = value - Z95 * error, value + Z95 * error
-        unit = "" if fit.card.unit == "1" else f" {fit.card.unit}"
-        if name.startswith("log_"):
-            name = name.removeprefix("log_")
-            value, low, high = np.exp([value, low, high])
-        if name.startswith(("tau", "n0")):
-            unit = " pulses"
-        elif name == "first_step":
-            unit += " per pulse"
-        elif name == "exponent":
-            unit = ""
-        lines.append(f"{name} = {value:.4g}{unit} ({low:.4g} to {high:.4g})")
-    if curve.law.name == "monotone_spline":
+    return law_lines(curve.law, fit.card.uncertainty.standard_errors()[before:], fit.card.unit)
+
+
+def law_lines(law: Law, errors: np.ndarray, unit: str) -> list[str]:
+    """Parameters of a law with 95 % intervals from their standard errors, a line each."""
+    lines = [
+        _parameter_line(name, value, Z95 * error, _unit_of(law, name, unit))
+        for name, value, error in zip(law.theta_names, law.theta, errors, strict=False)
+    ]
+    if law.name == "monotone_spline":
         return [lines[0], f"{len(lines) - 1} increments with their covariance in the card"]
     return lines
+
+
+def _unit_of(law: Law, name: str, unit: str) -> str:
+    """Unit of a coordinate of a law by the fields of its formula; "" for a mere number."""
+    base = re.sub(r"_\d+$", "", name.removeprefix("log_"))
+    if base == "first_step":
+        return f"{unit} per pulse"
+    if base == "start" or {base, f"{base}s"} & set(law.in_unit):
+        return unit
+    return "pulses" if hasattr(law, f"{base}_pulses") else ""
+
+
+def _parameter_line(name: str, value: float, half: float, unit: str) -> str:
+    """One coordinate of a law with its interval, logarithms as what they are of."""
+    low, high = value - half, value + half
+    if name.startswith("log_"):
+        name = name.removeprefix("log_")
+        value, low, high = np.exp([value, low, high])
+    words, factor = unit, 1.0
+    base, per, more = unit.partition(" per ")
+    if base in ("S", "ohm", "1"):
+        words, factor = scale(base, value, 4)
+        words = f"{words}{per}{more}".strip()
+    numbers = f"{factor * low:.4g} to {factor * high:.4g}"
+    return f"{name} = {factor * value:.4g}{' ' if words else ''}{words} ({numbers})"
 
 
 def choice_lines(fit: CardFit) -> list[str]:
@@ -136,22 +174,36 @@ def spread_text(fit: CardFit) -> list[str]:
         f"this stays {spread.step_c2c:.3g} (step_c2c), the rest is drawn anew with every pulse: "
         f"{spread.write_noise:.3g} of half the range (write_noise)"
     ]
+    apart = [p for p in noise if not getattr(p, "told_apart", True)]
+    if apart:
+        lines.append(
+            f"readings are {max(getattr(p, 'spacing', 1.0) for p in apart):g} pulses apart: what "
+            f"stays is not told from what is drawn anew, all of it counts as drawn anew"
+        )
     if spread.step_d2d or spread.range_d2d:
         lines.append(
             f"device to device: step size {spread.step_d2d:.3g} (step_d2d), ends of the range "
             f"{spread.range_d2d:.3g} of half of it (range_d2d)"
         )
+    if between := getattr(spread, "range_c2c", None):
+        lines.append(
+            f"cycle to cycle: ends of the range {between:.3g} of half of it beyond what single "
+            f"pulses do (range_c2c), which tiles do not have"
+        )
     return [*lines, spread.note]
 
 
 def _branch_lines(fit: CardFit) -> list[str]:
-    lines = ["Curves (95 % intervals)"]
-    for i, curve in enumerate(fit.card.curves):
-        quality = curve.fit
+    lines = ["", "Curves (95 % intervals)"]
+    for i, (curve, branch) in enumerate(zip(fit.card.curves, fit.branches, strict=True)):
+        whole, points = range_at(fit.card, branch.field_G), branch.points()
+        single, mean = (
+            float(np.sqrt(np.mean((curve.law(n) - values) ** 2))) / whole
+            for n, values in ((branch.pulses, branch.values), (points.pulses, points.values))
+        )
         lines.append(
-            f"  {curve.branch} at {curve.field_G:g} G: {curve.law.name}, RMSE "
-            f"{quality['rmse_over_range']:.2%} of the range, of the mean response "
-            f"{quality['rmse_of_mean_over_range']:.2%}"
+            f"  {branch.name}: {curve.law.name}, RMSE {percent(single)} of the range, of the mean "
+            f"response {percent(mean)}"
         )
         lines += [f"    {line}" for line in parameter_lines(fit, i)]
     lines += [f"  standard errors from: {fit.covariance_from}"]
@@ -163,12 +215,11 @@ def _branch_lines(fit: CardFit) -> list[str]:
             for name, entry in magnetics.items()
         ]
         lines.append(f"  one p_AP(H) for all fields: {', '.join(parts)}")
-    lines += ["", "Choice of the law (lower is better)", *(f"  {x}" for x in choice_lines(fit))]
-    return lines
+    return [*lines, "", "Choice of the law (lower is better)", *_indented(choice_lines(fit))]
 
 
 def _spread_lines(fit: CardFit) -> list[str]:
-    return ["Spread", *(f"  {line}" for line in spread_text(fit))]
+    return ["Spread", *_indented(spread_text(fit))]
 
 
 def _tile_lines(fit: CardFit, checks: list[TileCheck]) -> list[str]:
@@ -177,24 +228,42 @@ def _tile_lines(fit: CardFit, checks: list[TileCheck]) -> list[str]:
     lines = ["", f"aihwkit tile built from the card, {TILE_DEVICES} devices, pulse by pulse"]
     for branch, check in zip(fit.branches, checks, strict=True):
         lines.append(
-            f"  {branch.name}: mean response off by {check.rmse_from_data:.2%} of the range from "
-            f"the measured one, {check.rmse_from_curve:.2%} from the curve (RMSE); scatter of a "
-            f"step {check.step_std:.3g}, measured {check.step_std_data:.3g}"
+            f"  {branch.name}: mean response off by {percent(check.rmse_from_data)} of the range "
+            f"from the measured one, {percent(check.rmse_from_curve)} from the curve (RMSE), at "
+            f"its end by {percent(check.end_from_data)}; scatter of a step {check.step_std:.3g}, "
+            f"measured {check.step_std_data:.3g}"
         )
+        lines += _indented(_band_lines(check, range_at(fit.card, branch.field_G)), 4)
     return lines
 
 
-def _next_lines(out: str) -> list[str]:
-    """Commands to go on with, as a shell takes them."""
+def _band_lines(check: TileCheck, whole: float) -> list[str]:
+    """Scatter of cycles and devices at the end of a branch, where it was measured."""
+    lines = []
+    for name, what in (("cycle_std", "cycles"), ("device_std", "devices")):
+        data, tile = check.data_band.at_end(name) / whole, check.band.at_end(name) / whole
+        if np.isfinite(data):
+            lines.append(
+                f"at its end {what} scatter by {percent(tile)} of the range, measured "
+                f"{percent(data)}"
+            )
+    return lines
+
+
+def _indented(lines: Sequence[str], by: int = 2) -> list[str]:
+    return [f"{' ' * by}{line}" for line in lines]
+
+
+def _next_lines(out: str, zero: str) -> list[str]:
+    """Commands to go on with, as a shell takes them; the weight 0 where it is not the usual one."""
     card = override("device.card", out)
     # Not called after the card alone: a dis.py here would stand in for Python's own.
     preset = str(Path(out).with_name(f"{Path(out).stem}_preset.py"))
+    usual = zero == USUAL_ZERO
+    train = () if usual else (override("crossbar.zero", zero),)
+    export = () if usual else (f"--zero={zero}",)
     return [
         f"Card: {out}. What it costs in accuracy, and the device for an aihwkit script:",
-        "  " + command_line(*TRAIN, "experiment=crossbar", card),
-        "  " + command_line(*EXPORT, f"--aihwkit={preset}", "--", out),
+        "  " + command_line(*TRAIN, "experiment=crossbar", card, *train),
+        "  " + command_line(*EXPORT, f"--aihwkit={preset}", *export, "--", out),
     ]
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

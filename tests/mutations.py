@@ -235,3 +235,25 @@ STRUCTURAL: tuple[Mutation, ...] = (
     repeat_key,
     nest,
 )
+
+
+def changed(text: bytes, n: int, seed: int = 0) -> Iterable[bytes]:
+    """`n` versions of a table with a digit, a line or a mark changed, as hands and disks do it."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        lines = text.split(b"\n")
+        at = int(rng.integers(len(lines)))
+        match int(rng.integers(5)):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, lines[int(rng.integers(len(lines)))])
+            case 2:
+                lines[at] = lines[at].replace(b".", rng.choice([b"0.", b"", b"-."]), 1)
+            case 3:
+                lines[at] = lines[at] + rng.choice([b"", b",", b",3", b"\x1b[31m", b"e9", b" uS"])
+            case _:
+                place = int(rng.integers(len(lines[at]) + 1))
+                mark = bytes([int(rng.integers(32, 127))])
+                lines[at] = lines[at][:place] + mark + lines[at][place + 1 :]
+        yield b"\n".join(lines)

@@ -38,7 +38,7 @@ from device_models.library import CARD_FOLDER
 from device_models.magnetics import CO, LSMO
 from device_models.pulses import PulseData, Segment
 from experiments.fit_coverage import OVER_DECADES, TRUTHS
-from experiments.fit_report import check_tile
+from experiments.tile_check import check_tile
 
 NIST = json.loads((Path(__file__).parent / "nist" / "strd.json").read_text())
 UP = ExponentialMixture(50e-6, (-20e-6, -25e-6), (6.0, 40.0))

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 
 from crossbar import pulsed_device
 from device_models import load_card
-from experiments import export_card, fit_device, shell
+from experiments import export_card, fit_cards, fit_device, shell
 
 
 def pulses_csv(noise: float = 0.01, n: int = 40, seed: int = 0) -> str:
@@ -44,7 +44,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Leaves out the drawing, which takes most of a second."""
-    monkeypatch.setattr(fit_device, "draw_fit", lambda fit, checks: Figure())
+    monkeypatch.setattr(fit_cards, "draw_fit", lambda report: Figure())
 
 
 QUICK = ("--no-tile", "--law", "exponential_mixture_1", "--bootstrap", 0)
@@ -260,7 +260,7 @@ def test_hydra_reads_any_text_back(text):
 def test_long_readings_are_announced_where_there_is_no_terminal(
     data, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(fit_device, "SLOW_BYTES", 100)
+    monkeypatch.setattr(fit_cards, "SLOW_BYTES", 100)
     fit_device.main([str(a) for a in (data, "--out", tmp_path / "card.json", *QUICK)])
     said = capsys.readouterr().err.splitlines()
     assert said == ["reading device 7.csv", "fitting 82 readings", "drawing the report"]

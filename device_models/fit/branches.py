@@ -130,10 +130,11 @@ def select_branches(data: PulseData) -> tuple[list[Branch], dict[str, Any], list
     """Branches to fit, the conditions they were taken under, and warnings.
 
     A card holds one pulse of each sign: where the data have several amplitudes or widths, the
-    pair with the most readings is taken. Raises FitError, one line.
+    pair with the most readings is taken. Raises FitError, one line, also for readings under several
+    conditions.
     """
     warnings: list[str] = []
-    conditions: dict[str, Any] = {}
+    conditions: dict[str, Any] = _other_conditions(data)
     chosen: dict[str, list[Segment]] = {}
     for branch in BRANCHES:
         own = [s for s in data.segments if s.branch == branch]
@@ -156,6 +157,17 @@ def select_branches(data: PulseData) -> tuple[list[Branch], dict[str, Any], list
     order = sorted(by_field, key=lambda key: (key[0], BRANCHES.index(key[1])))
     branches = [_branch(b, f, by_field[f, b], data, firsts[b]) for f, b in order]
     return branches, conditions, warnings
+
+
+def _other_conditions(data: PulseData) -> dict[str, Any]:
+    """What the readings were taken under beside field and pulses; FitError for several."""
+    if len(data.conditions) > 1:
+        names = ", ".join(data.conditions[:5])
+        raise FitError(
+            f"{data.source}: readings under {len(data.conditions)} conditions ({names}), a card "
+            f"holds one; in Python data.under({data.conditions[0]!r}) is one of them"
+        )
+    return {"condition": data.conditions[0]} if data.conditions else {}
 
 
 def check_complete(data: PulseData) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,16 @@ class PulseData:
             and (field_G is None or s.field_G == field_G)
             and (condition is None or s.condition == condition)
         )
+
+    def under(self, condition: str) -> PulseData:
+        """The measurement under one of its `conditions`; PulseDataError where it is none."""
+        kept = self.select(condition=condition)
+        if not kept:
+            known = ", ".join(map(repr, self.conditions)) or "none"
+            raise PulseDataError(
+                f"{self.source}: no condition {show(condition)}; conditions are {known}"
+            )
+        return replace(self, segments=kept)
 
     @property
     def branches(self) -> tuple[str, ...]:
