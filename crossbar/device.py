@@ -8,6 +8,7 @@ takes exactly that, sampled on evenly spaced nodes of the weight range.
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
 
 import math
+import warnings
 from dataclasses import dataclass, field, fields, replace
 from numbers import Real
 from pathlib import Path
@@ -19,13 +20,13 @@ from aihwkit.simulator.parameters.mapping import MappingParameter
 from numpy.typing import ArrayLike, NDArray
 
 from crossbar.choices import check_choice
+from crossbar.nodes import N_NODES, step_nodes
+from crossbar.zero import complaint, evenly, half_range, zero_of_weight
 from device_models import DeviceCard, load_card
+from device_models.plain_text import one_line
 from device_models.steps import step_size
 
 FloatArray = NDArray[np.float64]
-
-N_NODES = 63
-"""aihwkit's GPU code takes fewer than 64 nodes; the same number everywhere keeps one behaviour."""
 
 ZEROS = ("symmetry_point", "mid_range", "g_min")
 SPAN = 0.8
@@ -35,7 +36,12 @@ FIXED = ("card", "field_G", "zero")
 """What a `CardDevice` is computed from when it is made."""
 
 NEVER_NEGATIVE = ("diffusion", "lifetime", "corrupt_devices_prob", "corrupt_devices_range")
-_GRID = 4097
+
+FAR = 0.05
+"""Distance of aihwkit's device from the card's curve, over the range, from which on it is said."""
+
+FINEST = 1e-3
+"""Least granularity over the mean step: pulses at a weight 0 that hardly move count no finer."""
 
 
 @dataclass(frozen=True)
@@ -55,21 +61,8 @@ class WeightScale:
 
 
 def symmetry_point(card: DeviceCard, field_G: float = 0.0) -> float:
-    """Conductance where one LTP and one LTD pulse are equally large, in the card's unit.
-
-    Where the steps cross nowhere inside the range it is the end at which they come closest.
-    """
-    low, high = card.conductance_range(field_G)
-    grid = np.linspace(low, high, _GRID)
-    up = step_size(card, "LTP", grid, field_G)
-    down = -step_size(card, "LTD", grid, field_G)
-    excess = up - down
-    crossings = np.flatnonzero((excess[:-1] > 0) & (excess[1:] <= 0))
-    if len(crossings) == 0:
-        return float(grid[np.argmin(np.abs(excess))])
-    i = crossings[0]
-    share = excess[i] / (excess[i] - excess[i + 1])
-    return float(grid[i] + share * (grid[i + 1] - grid[i]))
+    """Conductance of the weight 0 for training, in the card's unit: see `zero_of_weight`."""
+    return zero_of_weight(card, field_G).conductance
 
 
 def weight_scale(
@@ -79,15 +72,50 @@ def weight_scale(
 
     `zero` says which conductance is the weight 0: `symmetry_point` (an up and a down pulse
     cancel; the usual choice for training), `mid_range` (weights from -1 to 1), or `g_min`
-    (weights from 0 to 2, for the two devices of a differential pair).
+    (weights from 0 to 2, for the two devices of a differential pair). Where no symmetry point
+    leaves both signs room it is the middle of the range, and a warning says so.
     """
+    _complain(_about_zero(card, field_G, zero))
+    return _scale(card, field_G, zero)
+
+
+def _scale(card: DeviceCard, field_G: float, zero: str) -> WeightScale:
     check_choice("zero", zero, ZEROS)
     low, high = card.conductance_range(field_G)
     if zero == "symmetry_point":
         origin = symmetry_point(card, field_G)
     else:
-        origin = (low + high) / 2 if zero == "mid_range" else low
-    return WeightScale(origin, (high - low) / 2)
+        origin = low / 2 + high / 2 if zero == "mid_range" else low
+    return WeightScale(origin, half_range(low, high))
+
+
+def _about_zero(card: DeviceCard, field_G: float, zero: str) -> str | None:
+    if zero != "symmetry_point":
+        return None
+    return complaint(card, field_G, zero_of_weight(card, field_G))
+
+
+def _about_nodes(card: DeviceCard, field_G: float) -> str | None:
+    """One line about a response that 63 nodes of the weight do not hold."""
+    missed = step_nodes(card, field_G).missed
+    worst = max(missed, key=lambda branch: np.abs(missed[branch]).max())
+    if np.abs(missed[worst]).max() <= FAR:
+        return None
+    from crossbar.follow import followed  # rarely needed: it drives the memristor tile
+
+    follow = followed(card, field_G)
+    return (
+        f"card {one_line(card.name)!r:.80} at {field_G:g} G: aihwkit's device is up to "
+        f"{follow.worst_aihwkit:.0%} of the range off the {worst} curve, tile='memristor' "
+        f"{follow.worst_memristor:.1%}"
+    )
+
+
+def _complain(*texts: str | None) -> None:
+    """Warn of what there is to warn of, at the line that called the caller's caller."""
+    for text in texts:
+        if text:
+            warnings.warn(text, stacklevel=4)
 
 
 @dataclass
@@ -150,19 +178,19 @@ class CardDevice(PiecewiseStepDevice):
     def __post_init__(self) -> None:
         self.field_G = one_field_G(self.field_G)
         card = load_card(self.card)
-        scale = weight_scale(card, self.field_G, self.zero)
+        scale = _scale(card, self.field_G, self.zero)
         low, high = card.conductance_range(self.field_G)
-        nodes = np.linspace(low, high, N_NODES)
-        up = step_size(card, "LTP", nodes, self.field_G) / scale.half_range
-        down = -step_size(card, "LTD", nodes, self.field_G) / scale.half_range
+        nodes = step_nodes(card, self.field_G)
         # The granularity is the pulse at the weight 0, where digital accumulation counts pulses.
-        at_zero = np.interp(scale.zero, nodes, (up + down) / 2)
+        mean = (nodes.up + nodes.down) / 2
+        at_zero = np.interp(scale.zero, evenly(low, high, N_NODES), mean)
+        at_zero = max(at_zero, FINEST * mean.mean())
         # Ends nudged outwards to 0: the C++ code wants 0 inside the range, to the last bit.
         self.w_min = min(float(scale.weight(low)), 0.0)
         self.w_max = max(float(scale.weight(high)), 0.0)
         self.dw_min = float(at_zero)
-        self.piecewise_up = [float(v) for v in up / at_zero]
-        self.piecewise_down = [float(v) for v in down / at_zero]
+        self.piecewise_up = [float(v) for v in nodes.up / at_zero]
+        self.piecewise_down = [float(v) for v in nodes.down / at_zero]
         spread = card.spread
         for name, value in (
             ("dw_min_std", spread.step_c2c),
@@ -176,11 +204,13 @@ class CardDevice(PiecewiseStepDevice):
             if getattr(self, name) is None:
                 setattr(self, name, value)
         _check_parameters(self)
+        about = _about_zero(card, self.field_G, self.zero), _about_nodes(card, self.field_G)
+        _complain(*about)
 
     @property
     def scale(self) -> WeightScale:
         """Map between the device's weights and the card's conductance."""
-        return weight_scale(load_card(self.card), self.field_G, self.zero)
+        return _scale(load_card(self.card), self.field_G, self.zero)
 
 
 def weight_span(device: PulsedDevice) -> float:

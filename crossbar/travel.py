@@ -1,0 +1,164 @@
+"""How far pulses carry a device along a branch: 0 where the branch starts in the range, 1 beyond.
+
+An LTD pulse is then an LTP pulse of the mirrored state, and both branches are curves that rise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from crossbar.zero import half_range
+from device_models import DeviceCard
+from device_models.steps import step_size
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+N_TABLE = 4097
+"""Even places along the way that a curve is kept at; one LTP pulse of a coarse card spans many."""
+
+SMALLEST_STEP = 1e-7
+"""Steps below this share of the conductance range count as none: the branch ends there."""
+
+WAY_IN = 0.25
+"""Largest share of a branch's pulses that a device takes to get to where the branch starts."""
+
+LONG_STAY = 32
+"""Pulses between two even places above which the rounding of a weight of 32 bits adds up."""
+
+STAY_OF_REST = 2.0
+"""Pulses between two even places over the root of those of a rest: as much off as by rounding."""
+
+QUICKER = 1.05
+"""A stretch at which the curve is later quicker by this factor is one that has to be left."""
+
+
+def distance(card: DeviceCard, branch: str, field_G: float, conductance: ArrayLike) -> FloatArray:
+    """Share of the conductance range between a conductance and where the branch starts."""
+    low, high = card.conductance_range(field_G)
+    share = (np.asarray(conductance) / 2 - low / 2) / half_range(low, high)
+    return share if branch == "LTP" else 1 - share
+
+
+def steps(card: DeviceCard, branch: str, field_G: float, travelled: FloatArray) -> FloatArray:
+    """Distance of one pulse [1] at each distance travelled, 0 to 1; see `steps_at`."""
+    low, high = card.conductance_range(field_G)
+    share = travelled if branch == "LTP" else 1 - travelled
+    with np.errstate(over="ignore"):
+        span = np.subtract(high, low)
+    at = low + share * span if np.isfinite(span) else low * (1 - share) + high * share
+    return steps_at(card, branch, field_G, at)
+
+
+def steps_at(card: DeviceCard, branch: str, field_G: float, conductance: FloatArray) -> FloatArray:
+    """Distance of one pulse [1] at each `conductance` of the range.
+
+    Where a device stands before the start of the branch, at least as much as takes it there within
+    `WAY_IN` of the branch's pulses.
+    """
+    low, high = card.conductance_range(field_G)
+    step = step_size(card, branch, conductance, field_G)
+    with np.errstate(all="ignore"):
+        step = np.clip(np.nan_to_num(np.abs(step) / 2 / half_range(low, high)), 0, 1)
+    travelled = distance(card, branch, field_G, conductance)
+    start = float(distance(card, branch, field_G, card.conductance(branch, 0, field_G)))
+    return np.where(travelled < start, np.maximum(step, start / (WAY_IN * card.n_pulses)), step)
+
+
+def branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatArray, FloatArray]:
+    """Pulse numbers from 0 and the distance travelled there [1], from one end of the range on.
+
+    Beyond the branch's own ends the curve goes on in the steps of that end, as far as they lead.
+    """
+    pulses = np.expm1(np.linspace(0, np.log1p(card.n_pulses), 4 * N_TABLE))
+    travelled = distance(card, branch, field_G, card.conductance(branch, pulses, field_G))
+    travelled = np.maximum.accumulate(np.clip(travelled, 0, 1))
+    start, end = travelled[0], travelled[-1]
+    first, last = steps(card, branch, field_G, np.array([max(start - 1e-9, 0), end]))
+    if start > 0 and first > SMALLEST_STEP:
+        pulses = np.concatenate([[-start / first], pulses])
+        travelled = np.concatenate([[0.0], travelled])
+    if end < 1 and last > SMALLEST_STEP:
+        pulses = np.append(pulses, pulses[-1] + (1 - end) / last)
+        travelled = np.append(travelled, 1.0)
+    return _left_in_time(pulses - pulses[0], travelled, start)
+
+
+def _left_in_time(
+    pulses: FloatArray, travelled: FloatArray, start: float
+) -> tuple[FloatArray, FloatArray]:
+    """The curve with straight lines between the even places where it rests before it moves on.
+
+    A state is a place, not a pulse number: a device that a pulse moves by less than a table can
+    tell would stay there for ever. The lines are off by little more than the way between places.
+    """
+    places = np.linspace(0, 1, N_TABLE)
+    numbers = np.interp(places, travelled, pulses)
+    numbers[0] = 0
+    stay = np.diff(numbers)[: int(travelled[-1] * (N_TABLE - 1))]
+    quickest_later = np.minimum.accumulate(stay[::-1])[::-1]
+    rests = (stay > 1) & (stay > QUICKER * quickest_later)
+    if not rests.any():
+        return pulses, travelled
+    stay, rests = _stay_from_start(stay, rests, start, np.interp(start, travelled, pulses), numbers)
+    left = np.concatenate([[0.0], np.cumsum(stay)])
+    early = numbers[: len(left)] - left
+    cells = np.minimum((travelled * (N_TABLE - 1)).astype(int), len(stay))
+    at_border = places[cells] == travelled
+    before_rest, behind_rest = np.append(rests, False), np.append(False, rests)
+    kept = ~(before_rest[cells] | (behind_rest[cells] & at_border))
+    borders = np.flatnonzero(before_rest | behind_rest)
+    new_pulses = np.concatenate([pulses[kept] - early[cells[kept]], left[borders]])
+    new_travelled = np.concatenate([travelled[kept], places[borders]])
+    order = np.lexsort((new_pulses, new_travelled))
+    return np.maximum.accumulate(new_pulses[order]), new_travelled[order]
+
+
+def _stay_from_start(
+    stay: FloatArray, rests: BoolArray, start: float, number: float, numbers: FloatArray
+) -> tuple[FloatArray, BoolArray]:
+    """Stays spread, with those around the start such that the pulses are right from it on.
+
+    A straight line between the places around it would take away what lies before the start.
+    """
+    cell, part = divmod(start * (N_TABLE - 1), 1)
+    first = int(cell)
+    if first + 1 >= len(stay) or not rests[first]:
+        return _spread(stay, rests, first)
+    ahead = numbers[first + 1] - number
+    if part <= 0.5:
+        stay, rests = _spread(_with(stay, {first: ahead}), rests, first)
+        return _with(stay, {first: stay[first] / (1 - part)}), rests
+    rests[first + 1] = True
+    behind = {first: 0.0, first + 1: ahead + stay[first + 1]}
+    stay, rests = _spread(_with(stay, behind), rests, first)
+    alike = stay[first + 1] / (2 - part)
+    return _with(stay, {first: alike, first + 1: alike}), rests
+
+
+def _with(values: FloatArray, new: Mapping[int, float]) -> FloatArray:
+    """A copy of `values` with the `new` ones in their places."""
+    values = values.copy()
+    for place, value in new.items():
+        values[place] = value
+    return values
+
+
+def _spread(stay: FloatArray, rests: BoolArray, first: int) -> tuple[FloatArray, BoolArray]:
+    """Long stays from the place `first` on shared out with those behind, others cut.
+
+    A weight of 32 bits has to move with every pulse, too.
+    """
+    stay, rests = stay.copy(), rests.copy()
+    most = max(LONG_STAY, STAY_OF_REST * np.sqrt(stay[rests].max()))
+    stay[:first] = np.where(rests[:first], np.minimum(stay[:first], most), stay[:first])
+    for i in np.flatnonzero(rests):
+        while i + 1 < len(stay) and stay[i] > most:
+            stay[i + 1] += stay[i] - most
+            stay[i] = most
+            i += 1
+            rests[i] = True
+    return stay, rests
