@@ -24,7 +24,6 @@ from crossbar.nodes import N_NODES, step_nodes
 from crossbar.zero import complaint, evenly, half_range, zero_of_weight
 from device_models import DeviceCard, load_card
 from device_models.plain_text import one_line
-from device_models.steps import step_size
 
 FloatArray = NDArray[np.float64]
 
@@ -184,7 +183,8 @@ class CardDevice(PiecewiseStepDevice):
         # The granularity is the pulse at the weight 0, where digital accumulation counts pulses.
         mean = (nodes.up + nodes.down) / 2
         at_zero = np.interp(scale.zero, evenly(low, high, N_NODES), mean)
-        at_zero = max(at_zero, FINEST * mean.mean())
+        # Bounded: a zero may lie where no pulse moves anything, a range may be a few last bits.
+        at_zero = min(max(np.nan_to_num(at_zero), FINEST * mean.mean()), mean.max()) or 1.0
         # Ends nudged outwards to 0: the C++ code wants 0 inside the range, to the last bit.
         self.w_min = min(float(scale.weight(low)), 0.0)
         self.w_max = max(float(scale.weight(high)), 0.0)

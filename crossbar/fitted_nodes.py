@@ -50,7 +50,7 @@ def fitted_nodes(
     pulses, in logarithms of the steps; nodes that a branch never comes by keep what was
     `sampled` (m,).
     """
-    start = float(curve[0]) if from_start else 0.0
+    start = float(curve[0]) if from_start else None
     timed = _timed_nodes(card, branch, field_G, sampled, start)
     first = np.log(timed)
     block = max(1, int(at[-1]) // LONGEST)
@@ -90,7 +90,7 @@ def _least_squares(
 
 
 def _timed_nodes(
-    card: DeviceCard, branch: str, field_G: float, sampled: FloatArray, start: float
+    card: DeviceCard, branch: str, field_G: float, sampled: FloatArray, start: float | None
 ) -> FloatArray:
     """Nodes between which a device takes as many pulses as the branch, in turn every second one.
 
@@ -104,11 +104,12 @@ def _timed_nodes(
     pulses = np.concatenate([[0], np.diff(numbers), [0]])
     passed = (pulses[:-1] + pulses[1:] >= MANY) & (pulses[1:] > 0)
     nodes = np.clip(sampled, SLOWEST, 1)
-    second = int(start * (len(nodes) - 1)) + 1
-    to_second = numbers[min(second, len(nodes) - 1)] - np.interp(start, *curve)
-    if start > 0 and second < len(nodes) and to_second >= MANY:
-        nodes[second - 1 : second + 1] = (places[second] - start) / to_second
-        passed[: second + 1] = False
+    if start is not None and start < 1:
+        second = int(start * (len(nodes) - 1)) + 1
+        to_second = numbers[second] - (np.interp(start, *curve) if start > 0 else 0)
+        if to_second >= MANY:
+            nodes[second - 1 : second + 1] = (places[second] - start) / to_second
+            passed[: second + 1] = False
     for turn in range(TURNS):
         own = np.flatnonzero(passed & (np.arange(len(nodes)) % 2 == turn % 2))
         nodes[own] = _steps_that_take(pulses, nodes, own, places[1])

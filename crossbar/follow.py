@@ -16,6 +16,7 @@ from crossbar.travel import distance
 from crossbar.walk import pulse_numbers
 from device_models import DeviceCard
 from device_models.card import BRANCHES
+from device_models.steps import last_pulse
 
 FloatArray = NDArray[np.float64]
 
@@ -73,9 +74,8 @@ def memristor_misses(
     """Distance of a memristor from the card's curve over the range [1], pulse after pulse."""
     from crossbar.kernels.pulses_cpu import fire
 
-    at = pulse_numbers(card.n_pulses)
-    at = at[:: max(1, len(at) // MOST_JUMPS)]
-    block = max(1, card.n_pulses // MOST_JUMPS)
+    at = pulse_numbers(last_pulse(card, branch, field_G))
+    block = max(1, int(at[-1]) // MOST_JUMPS)
     curve = distance(card, branch, field_G, card.conductance(branch, at, field_G))
     sign = 1.0 if branch == "LTP" else -1.0
     weight = torch.full((1,), sign * (2 * curve[0] - 1), dtype=torch.float32)

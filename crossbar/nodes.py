@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.per_card import per_card
 from crossbar.fitted_nodes import fitted_nodes
+from crossbar.per_card import per_card
 from crossbar.travel import distance, steps_at
 from crossbar.walk import pulse_numbers, walk
 from crossbar.zero import evenly
 from device_models import DeviceCard
 from device_models.card import BRANCHES
+from device_models.steps import last_pulse
 
 FloatArray = NDArray[np.float64]
 
@@ -46,7 +47,7 @@ class Nodes:
 
 @per_card
 def step_nodes(card: DeviceCard, field_G: float) -> Nodes:
-    """Nodes of the card at `field_G` [G]: samples of its steps, fitted where these do not follow."""
+    """Nodes of the card at `field_G` [G]: its steps, fitted where samples do not follow."""
     low, high = card.conductance_range(field_G)
     conductance = evenly(low, high, N_NODES)
     found, missed = {}, {}
@@ -60,7 +61,7 @@ def _following(
     card: DeviceCard, branch: str, field_G: float, sampled: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Nodes that follow the branch from its start, and their distance from it [1]."""
-    at = pulse_numbers(card.n_pulses)
+    at = pulse_numbers(last_pulse(card, branch, field_G))
     curve = distance(card, branch, field_G, card.conductance(branch, at, field_G))
     order = slice(None) if branch == "LTP" else slice(None, None, -1)
     missed = walk(sampled[order], curve[0], at) - curve

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from device_models import DeviceCard
 from device_models.card import BRANCHES
+from device_models.steps import last_pulse
 
 Result = TypeVar("Result")
 
@@ -25,7 +26,8 @@ def per_card(function: Callable[[DeviceCard, float], Result]) -> Callable[..., R
     @wraps(function)
     def remembered(card: DeviceCard, field_G: float = 0.0) -> Result:
         laws = tuple(card.law(branch, field_G) for branch in BRANCHES)
-        key = (laws, card.quantity, card.n_pulses, card.conductance_range(field_G))
+        ends = tuple(last_pulse(card, branch, field_G) for branch in BRANCHES)
+        key = (laws, ends, card.quantity, card.conductance_range(field_G))
         try:
             known = key in results
         except TypeError:  # a law that holds an array

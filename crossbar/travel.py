@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crossbar.zero import half_range
 from device_models import DeviceCard
-from device_models.steps import step_size
+from device_models.steps import last_pulse, step_size
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -65,7 +65,8 @@ def steps_at(card: DeviceCard, branch: str, field_G: float, conductance: FloatAr
         step = np.clip(np.nan_to_num(np.abs(step) / 2 / half_range(low, high)), 0, 1)
     travelled = distance(card, branch, field_G, conductance)
     start = float(distance(card, branch, field_G, card.conductance(branch, 0, field_G)))
-    return np.where(travelled < start, np.maximum(step, start / (WAY_IN * card.n_pulses)), step)
+    n_pulses = last_pulse(card, branch, field_G)
+    return np.where(travelled < start, np.maximum(step, start / (WAY_IN * n_pulses)), step)
 
 
 def branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatArray, FloatArray]:
@@ -73,7 +74,8 @@ def branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatAr
 
     Beyond the branch's own ends the curve goes on in the steps of that end, as far as they lead.
     """
-    pulses = np.expm1(np.linspace(0, np.log1p(card.n_pulses), 4 * N_TABLE))
+    n_pulses = last_pulse(card, branch, field_G)
+    pulses = np.expm1(np.linspace(0, np.log1p(n_pulses), 4 * N_TABLE))
     travelled = distance(card, branch, field_G, card.conductance(branch, pulses, field_G))
     travelled = np.maximum.accumulate(np.clip(travelled, 0, 1))
     start, end = travelled[0], travelled[-1]

@@ -17,8 +17,9 @@ LONG = 3000
 """Pulses from which on a walk is compiled; a shorter one takes less time than compiling it."""
 
 
-def pulse_numbers(n_pulses: int) -> IntArray:
+def pulse_numbers(n_pulses: float) -> IntArray:
     """Whole pulse numbers from 0 to `n_pulses`, all of few, and of many the first ones denser."""
+    n_pulses = int(n_pulses)
     if n_pulses < 2 * N_NUMBERS:
         return np.arange(n_pulses + 1)
     first = np.expm1(np.linspace(0, np.log1p(n_pulses), N_NUMBERS))

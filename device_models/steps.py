@@ -31,7 +31,7 @@ def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: fl
     at the end of a curve that is cut off while it still moves, its last step inside.
     Raises ValueError for an unknown branch or a field outside the card's range.
     """
-    pulses = pulse_grid(card.n_pulses)
+    pulses = pulse_grid(last_pulse(card, branch, field_G))
     law_conductance = card.conductance(branch, pulses, field_G)
     order = slice(None) if branch == "LTP" else slice(None, None, -1)
     rising = np.maximum.accumulate(law_conductance[order])
@@ -41,7 +41,13 @@ def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: fl
         return card.conductance(branch, n + 1, field_G) - card.conductance(branch, n, field_G)
 
 
-def pulse_grid(n_pulses: int) -> FloatArray:
+def last_pulse(card: DeviceCard, branch: str, field_G: float) -> float:
+    """Pulses that the curve of a branch goes on for at `field_G` [G]."""
+    measured = getattr(card, "measured_pulses", None)
+    return float(card.n_pulses if measured is None else measured(branch, field_G))
+
+
+def pulse_grid(n_pulses: float) -> FloatArray:
     """Pulse numbers from 0 to `n_pulses`, rising; of long cards the first pulses one by one."""
     even = np.linspace(0, n_pulses, _GRID)
     if n_pulses < _GRID:
@@ -66,5 +72,5 @@ def _last_start(
         reached = np.argmax(np.abs(conductance - end) <= STOPPED * np.abs(way))
         stop = float(pulses[reached])
         slope = (end - card.conductance(branch, max(stop - _SHORT, 0), field_G)) / way / _SHORT
-    saturated = beyond >= -STOPPED and slope * card.n_pulses <= SATURATED
+    saturated = beyond >= -STOPPED and slope * pulses[-1] <= SATURATED
     return float(pulses[-1]) if saturated or stop <= 1 else stop - 1
