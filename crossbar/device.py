@@ -182,9 +182,9 @@ class CardDevice(PiecewiseStepDevice):
         nodes = step_nodes(card, self.field_G)
         # The granularity is the pulse at the weight 0, where digital accumulation counts pulses.
         mean = (nodes.up + nodes.down) / 2
-        at_zero = np.interp(scale.zero, evenly(low, high, N_NODES), mean)
+        at_zero = float(np.nan_to_num(np.interp(scale.zero, evenly(low, high, N_NODES), mean)))
         # Bounded: a zero may lie where no pulse moves anything, a range may be a few last bits.
-        at_zero = min(max(np.nan_to_num(at_zero), FINEST * mean.mean()), mean.max()) or 1.0
+        at_zero = min(max(at_zero, FINEST * float(mean.mean())), float(mean.max())) or 1.0
         # Ends nudged outwards to 0: the C++ code wants 0 inside the range, to the last bit.
         self.w_min = min(float(scale.weight(low)), 0.0)
         self.w_max = max(float(scale.weight(high)), 0.0)

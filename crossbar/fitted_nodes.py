@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,18 +41,24 @@ def fitted_nodes(
     sampled: FloatArray,
     at: IntArray,
     curve: FloatArray,
-    from_start: bool,
-) -> tuple[FloatArray, FloatArray]:
-    """Steps over the range [1] at even nodes along the way (m,), timed, and then fitted as well.
+) -> Iterator[FloatArray]:
+    """Steps over the range [1] at even nodes along the way (m,), one try after the other.
 
-    Timed: as many pulses from node to node as the branch takes, `from_start` or from the end of
-    the range. Fitted: least squares on the distances travelled, `curve` (n,) after `at` (n,)
-    pulses, in logarithms of the steps; nodes that a branch never comes by keep what was
-    `sampled` (m,).
+    First guess: as many pulses from node to node as the branch takes, from the end of the range;
+    a second one counts them from where the branch starts. After each, its least squares on the
+    distances travelled, `curve` (n,) after `at` (n,) pulses, in logarithms of the steps. Nodes
+    that a branch never comes by keep what was `sampled` (m,).
     """
-    start = float(curve[0]) if from_start else None
-    timed = _timed_nodes(card, branch, field_G, sampled, start)
-    first = np.log(timed)
+    beyond = np.arange(len(sampled)) >= curve[-1] * (len(sampled) - 1) + 1
+    for start in (None, float(curve[0])):
+        nodes = _timed_nodes(card, branch, field_G, sampled, start)
+        yield np.where(beyond, sampled, nodes)
+        yield np.where(beyond, sampled, _fitted(nodes, at, curve))
+
+
+def _fitted(nodes: FloatArray, at: IntArray, curve: FloatArray) -> FloatArray:
+    """Nodes near `nodes` whose walk comes nearest to the curve."""
+    first = np.log(nodes)
     block = max(1, int(at[-1]) // LONGEST)
     stray = np.eye(len(first)) / STRAY
 
@@ -64,9 +70,7 @@ def fitted_nodes(
             np.concatenate([slopes * nodes / AIMED_AT, stray]),
         )
 
-    fitted = np.exp(_least_squares(misses, first))
-    beyond = np.arange(len(first)) >= curve[-1] * (len(first) - 1) + 1
-    return np.where(beyond, sampled, timed), np.where(beyond, sampled, fitted)
+    return np.exp(_least_squares(misses, first))
 
 
 def _least_squares(

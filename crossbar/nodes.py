@@ -66,11 +66,11 @@ def _following(
     order = slice(None) if branch == "LTP" else slice(None, None, -1)
     missed = walk(sampled[order], curve[0], at) - curve
     best = sampled, missed
-    for from_start in (False, True):
+    if np.abs(missed).max() <= CLOSE:
+        return best
+    for shares in fitted_nodes(card, branch, field_G, sampled[order] / 2, at, curve):
+        missed = walk(2 * shares, curve[0], at) - curve
+        best = min(best, (2 * shares[order], missed), key=lambda x: np.abs(x[1]).max())
         if np.abs(best[1]).max() <= CLOSE:
             break
-        along = sampled[order] / 2
-        for shares in fitted_nodes(card, branch, field_G, along, at, curve, from_start):
-            missed = walk(2 * shares, curve[0], at) - curve
-            best = min(best, (2 * shares[order], missed), key=lambda x: np.abs(x[1]).max())
     return best

@@ -16,6 +16,7 @@ from device_models.steps import last_pulse, step_size
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
 
 N_TABLE = 4097
 """Even places along the way that a curve is kept at; one LTP pulse of a coarse card spans many."""
@@ -32,8 +33,11 @@ LONG_STAY = 32
 STAY_OF_REST = 2.0
 """Pulses between two even places over the root of those of a rest: as much off as by rounding."""
 
+BENT = 0.01
+"""Pulses that the curve may be off the straight line between two even places."""
+
 QUICKER = 1.05
-"""A stretch at which the curve is later quicker by this factor is one that has to be left."""
+"""Where the curve is quicker by this factor later on, a device has to get there."""
 
 
 def distance(card: DeviceCard, branch: str, field_G: float, conductance: ArrayLike) -> FloatArray:
@@ -92,35 +96,42 @@ def branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatAr
 def _left_in_time(
     pulses: FloatArray, travelled: FloatArray, start: float
 ) -> tuple[FloatArray, FloatArray]:
-    """The curve with straight lines between the even places where it rests before it moves on.
+    """The curve with straight lines between the even places that it is bent or rests between.
 
-    A state is a place, not a pulse number: a device that a pulse moves by less than a table can
-    tell would stay there for ever. The lines are off by little more than the way between places.
+    A state is a place, not a pulse number, and a table tells places apart by straight lines: where
+    the curve itself is bent, a device would be taken for another one after every pulse, and stay
+    for ever where it should leave. The lines are off by little more than the way between places.
     """
     places = np.linspace(0, 1, N_TABLE)
     numbers = np.interp(places, travelled, pulses)
     numbers[0] = 0
     stay = np.diff(numbers)[: int(travelled[-1] * (N_TABLE - 1))]
-    quickest_later = np.minimum.accumulate(stay[::-1])[::-1]
-    rests = (stay > 1) & (stay > QUICKER * quickest_later)
-    if not rests.any():
+    cells = np.minimum((travelled * (N_TABLE - 1)).astype(int), len(stay))
+    straight = _is_bent(pulses, np.interp(travelled, places, numbers), cells)[:-1]
+    if not straight.any():
         return pulses, travelled
-    stay, rests = _stay_from_start(stay, rests, start, np.interp(start, travelled, pulses), numbers)
+    ahead = np.interp(start, travelled, pulses)
+    stay, straight = _stay_from_start(stay, straight, start, ahead, numbers)
     left = np.concatenate([[0.0], np.cumsum(stay)])
     early = numbers[: len(left)] - left
-    cells = np.minimum((travelled * (N_TABLE - 1)).astype(int), len(stay))
-    at_border = places[cells] == travelled
-    before_rest, behind_rest = np.append(rests, False), np.append(False, rests)
-    kept = ~(before_rest[cells] | (behind_rest[cells] & at_border))
-    borders = np.flatnonzero(before_rest | behind_rest)
+    before, behind = np.append(straight, False), np.append(False, straight)
+    kept = ~(before[cells] | (behind[cells] & (places[cells] == travelled)))
+    borders = np.flatnonzero(before | behind)
     new_pulses = np.concatenate([pulses[kept] - early[cells[kept]], left[borders]])
     new_travelled = np.concatenate([travelled[kept], places[borders]])
     order = np.lexsort((new_pulses, new_travelled))
     return np.maximum.accumulate(new_pulses[order]), new_travelled[order]
 
 
+def _is_bent(pulses: FloatArray, straight: FloatArray, cells: IntArray) -> BoolArray:
+    """Whether the curve leaves the straight line, from each place to the next and behind."""
+    bend = np.zeros(cells[-1] + 1)
+    np.maximum.at(bend, cells, np.abs(pulses - straight))
+    return bend > BENT
+
+
 def _stay_from_start(
-    stay: FloatArray, rests: BoolArray, start: float, number: float, numbers: FloatArray
+    stay: FloatArray, straight: BoolArray, start: float, number: float, numbers: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
     """Stays spread, with those around the start such that the pulses are right from it on.
 
@@ -128,17 +139,17 @@ def _stay_from_start(
     """
     cell, part = divmod(start * (N_TABLE - 1), 1)
     first = int(cell)
-    if first + 1 >= len(stay) or not rests[first]:
-        return _spread(stay, rests, first)
+    if first + 1 >= len(stay) or not straight[first]:
+        return _spread(stay, straight, first)
     ahead = numbers[first + 1] - number
     if part <= 0.5:
-        stay, rests = _spread(_with(stay, {first: ahead}), rests, first)
-        return _with(stay, {first: stay[first] / (1 - part)}), rests
-    rests[first + 1] = True
+        stay, straight = _spread(_with(stay, {first: ahead}), straight, first)
+        return _with(stay, {first: stay[first] / (1 - part)}), straight
+    straight[first + 1] = True
     behind = {first: 0.0, first + 1: ahead + stay[first + 1]}
-    stay, rests = _spread(_with(stay, behind), rests, first)
+    stay, straight = _spread(_with(stay, behind), straight, first)
     alike = stay[first + 1] / (2 - part)
-    return _with(stay, {first: alike, first + 1: alike}), rests
+    return _with(stay, {first: alike, first + 1: alike}), straight
 
 
 def _with(values: FloatArray, new: Mapping[int, float]) -> FloatArray:
@@ -149,12 +160,15 @@ def _with(values: FloatArray, new: Mapping[int, float]) -> FloatArray:
     return values
 
 
-def _spread(stay: FloatArray, rests: BoolArray, first: int) -> tuple[FloatArray, BoolArray]:
-    """Long stays from the place `first` on shared out with those behind, others cut.
+def _spread(stay: FloatArray, straight: BoolArray, first: int) -> tuple[FloatArray, BoolArray]:
+    """Rests from the place `first` on shared out with what is behind, earlier ones cut.
 
-    A weight of 32 bits has to move with every pulse, too.
+    A weight of 32 bits has to move with every pulse, too, where the curve is quicker later.
     """
-    stay, rests = stay.copy(), rests.copy()
+    stay, straight = stay.copy(), straight.copy()
+    rests = stay > QUICKER * np.minimum.accumulate(stay[::-1])[::-1]
+    if not rests.any():
+        return stay, straight
     most = max(LONG_STAY, STAY_OF_REST * np.sqrt(stay[rests].max()))
     stay[:first] = np.where(rests[:first], np.minimum(stay[:first], most), stay[:first])
     for i in np.flatnonzero(rests):
@@ -162,5 +176,5 @@ def _spread(stay: FloatArray, rests: BoolArray, first: int) -> tuple[FloatArray,
             stay[i + 1] += stay[i] - most
             stay[i] = most
             i += 1
-            rests[i] = True
-    return stay, rests
+            straight[i] = True
+    return stay, straight
