@@ -29,7 +29,7 @@ LONGEST = 20_000
 MANY = 4
 """Pulses past a node from which on its step is set by how long they take."""
 
-TURNS, BISECTIONS = 8, 30
+TURNS, BISECTIONS, N_TRIED = 8, 30, 16
 SLOWEST = 1e-7
 """Least step over the range: below, a weight of 32 bits does not move at all."""
 
@@ -44,14 +44,15 @@ def fitted_nodes(
 ) -> Iterator[FloatArray]:
     """Steps over the range [1] at even nodes along the way (m,), one try after the other.
 
-    First guess: as many pulses from node to node as the branch takes, from the end of the range;
-    a second one counts them from where the branch starts. After each, its least squares on the
-    distances travelled, `curve` (n,) after `at` (n,) pulses, in logarithms of the steps. Nodes
-    that a branch never comes by keep what was `sampled` (m,).
+    First guess: as many pulses from node to node as the branch takes; a second one has even steps
+    to the first node behind its start. After each, its least squares on the distances travelled,
+    `curve` (n,) after `at` (n,) pulses, in logarithms of the steps. Nodes that a branch never
+    comes by keep what was `sampled` (m,).
     """
     beyond = np.arange(len(sampled)) >= curve[-1] * (len(sampled) - 1) + 1
-    for start in (None, float(curve[0])):
-        nodes = _timed_nodes(card, branch, field_G, sampled, start)
+    timed = _timed_nodes(card, branch, field_G, sampled)
+    for guess in (lambda: timed, lambda: _evenly_left(timed, at, curve)):
+        nodes = guess()
         yield np.where(beyond, sampled, nodes)
         yield np.where(beyond, sampled, _fitted(nodes, at, curve))
 
@@ -93,13 +94,28 @@ def _least_squares(
     return best
 
 
-def _timed_nodes(
-    card: DeviceCard, branch: str, field_G: float, sampled: FloatArray, start: float | None
-) -> FloatArray:
+def _evenly_left(nodes: FloatArray, at: IntArray, curve: FloatArray) -> FloatArray:
+    """Nodes with steps alike on both sides of the start, those that come nearest to the curve."""
+    start = float(curve[0])
+    second = min(int(start * (len(nodes) - 1)) + 1, len(nodes) - 1)
+    way = second / (len(nodes) - 1) - start
+    pulses = np.interp(start + way, curve, at).clip(1)
+    best, best_miss, nearest = nodes, np.inf, 1.0
+    block = max(1, int(at[-1]) // LONGEST)
+    for low, high in ((0.3, 30), (0.75, 1.35)):
+        for factor in nearest * np.geomspace(low, high, N_TRIED):
+            tried = nodes.copy()
+            tried[second - 1 : second + 1] = np.clip(factor * way / pulses, SLOWEST, 1)
+            miss = np.abs(walk_with_slopes(tried, start, at, block)[0] - curve).max()
+            if miss < best_miss:
+                best, best_miss, nearest = tried, miss, factor
+    return best
+
+
+def _timed_nodes(card: DeviceCard, branch: str, field_G: float, sampled: FloatArray) -> FloatArray:
     """Nodes between which a device takes as many pulses as the branch, in turn every second one.
 
-    What was sampled is kept where less than `MANY` pulses pass a node: no step is cut there. From
-    a `start` between two nodes to the second of them all steps are alike.
+    What was sampled is kept where less than `MANY` pulses pass a node: no step is cut there.
     """
     places = np.linspace(0, 1, len(sampled))
     curve = branch_curve(card, branch, field_G)[::-1]
@@ -108,12 +124,6 @@ def _timed_nodes(
     pulses = np.concatenate([[0], np.diff(numbers), [0]])
     passed = (pulses[:-1] + pulses[1:] >= MANY) & (pulses[1:] > 0)
     nodes = np.clip(sampled, SLOWEST, 1)
-    if start is not None and start < 1:
-        second = int(start * (len(nodes) - 1)) + 1
-        to_second = numbers[second] - (np.interp(start, *curve) if start > 0 else 0)
-        if to_second >= MANY:
-            nodes[second - 1 : second + 1] = (places[second] - start) / to_second
-            passed[: second + 1] = False
     for turn in range(TURNS):
         own = np.flatnonzero(passed & (np.arange(len(nodes)) % 2 == turn % 2))
         nodes[own] = _steps_that_take(pulses, nodes, own, places[1])

@@ -36,6 +36,9 @@ STAY_OF_REST = 2.0
 BENT = 0.01
 """Pulses that the curve may be off the straight line between two even places."""
 
+BENT_A_LITTLE = 1e-4
+"""The same once it is off by more somewhere: before a rest, every hundredth of a pulse counts."""
+
 QUICKER = 1.05
 """Where the curve is quicker by this factor later on, a device has to get there."""
 
@@ -110,8 +113,8 @@ def _left_in_time(
     straight = _is_bent(pulses, np.interp(travelled, places, numbers), cells)[:-1]
     if not straight.any():
         return pulses, travelled
-    ahead = np.interp(start, travelled, pulses)
-    stay, straight = _stay_from_start(stay, straight, start, ahead, numbers)
+    at_start = pulses[np.searchsorted(travelled, start)]  # the first one of a rest
+    stay, straight = _stay_from_start(stay, straight, start, at_start, numbers)
     left = np.concatenate([[0.0], np.cumsum(stay)])
     early = numbers[: len(left)] - left
     before, behind = np.append(straight, False), np.append(False, straight)
@@ -127,7 +130,7 @@ def _is_bent(pulses: FloatArray, straight: FloatArray, cells: IntArray) -> BoolA
     """Whether the curve leaves the straight line, from each place to the next and behind."""
     bend = np.zeros(cells[-1] + 1)
     np.maximum.at(bend, cells, np.abs(pulses - straight))
-    return bend > BENT
+    return bend > BENT_A_LITTLE if bend.max() > BENT else np.zeros(len(bend), bool)
 
 
 def _stay_from_start(
