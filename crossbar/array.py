@@ -28,7 +28,7 @@ SMALLEST_RANGE = 1e-3
 
 
 class MemristorArray(nn.Module):
-    """Devices of one tile, out x in. Weights are in the unit of `crossbar.device.weight_scale`.
+    """Devices of one tile, out x in. Weights are in the unit of `crossbar.scale.weight_scale`.
 
     `weight` is what a read sees, `persistent` what the pulses left; they differ by the write
     noise, which is drawn anew with every pulse. Device-to-device draws come from `seed`: a step

@@ -1,8 +1,8 @@
-"""Cards become aihwkit devices: the one place where siemens become weights.
+"""Cards become aihwkit devices.
 
 A card gives conductance against pulse number, G(n), for LTP and LTD, and with it the step of one
 pulse as a function of the conductance (`device_models.steps`). aihwkit's PiecewiseStep device
-takes exactly that, sampled on evenly spaced nodes of the weight range.
+takes exactly that, on evenly spaced nodes of the weight range (`crossbar.nodes`).
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
@@ -17,17 +17,17 @@ from typing import Any, ClassVar
 import numpy as np
 from aihwkit.simulator.configs.devices import PiecewiseStepDevice, PulsedDevice
 from aihwkit.simulator.parameters.mapping import MappingParameter
-from numpy.typing import ArrayLike, NDArray
 
-from crossbar.choices import check_choice
+from crossbar.follow import complaint_about_nodes
 from crossbar.nodes import N_NODES, step_nodes
-from crossbar.zero import complaint, evenly, half_range, zero_of_weight
+from crossbar.scale import ZEROS as ZEROS
+from crossbar.scale import WeightScale as WeightScale
+from crossbar.scale import complaint_about_zero, scale_of
+from crossbar.scale import symmetry_point as symmetry_point
+from crossbar.scale import weight_scale as weight_scale
+from crossbar.zero import evenly
 from device_models import DeviceCard, load_card
-from device_models.plain_text import one_line
 
-FloatArray = NDArray[np.float64]
-
-ZEROS = ("symmetry_point", "mid_range", "g_min")
 SPAN = 0.8
 """Largest weight that is programmed, as a share of the shorter side of the range."""
 
@@ -36,85 +36,8 @@ FIXED = ("card", "field_G", "zero")
 
 NEVER_NEGATIVE = ("diffusion", "lifetime", "corrupt_devices_prob", "corrupt_devices_range")
 
-FAR = 0.05
-"""Distance of aihwkit's device from the card's curve, over the range, from which on it is said."""
-
 FINEST = 1e-3
 """Least granularity over the mean step: pulses at a weight 0 that hardly move count no finer."""
-
-
-@dataclass(frozen=True)
-class WeightScale:
-    """Affine map between conductance and weight: weight = (conductance - zero) / half_range."""
-
-    zero: float
-    half_range: float
-
-    def weight(self, conductance: ArrayLike) -> FloatArray:
-        """Weight [1] of a conductance in the card's unit, any shape."""
-        return (np.asarray(conductance, dtype=float) - self.zero) / self.half_range
-
-    def conductance(self, weight: ArrayLike) -> FloatArray:
-        """Conductance in the card's unit of a weight [1], any shape."""
-        return self.zero + self.half_range * np.asarray(weight, dtype=float)
-
-
-def symmetry_point(card: DeviceCard, field_G: float = 0.0) -> float:
-    """Conductance of the weight 0 for training, in the card's unit: see `zero_of_weight`."""
-    return zero_of_weight(card, field_G).conductance
-
-
-def weight_scale(
-    card: DeviceCard, field_G: float = 0.0, zero: str = "symmetry_point"
-) -> WeightScale:
-    """Map of the card's conductance range onto weights two units wide.
-
-    `zero` says which conductance is the weight 0: `symmetry_point` (an up and a down pulse
-    cancel; the usual choice for training), `mid_range` (weights from -1 to 1), or `g_min`
-    (weights from 0 to 2, for the two devices of a differential pair). Where no symmetry point
-    leaves both signs room it is the middle of the range, and a warning says so.
-    """
-    _complain(_about_zero(card, field_G, zero))
-    return _scale(card, field_G, zero)
-
-
-def _scale(card: DeviceCard, field_G: float, zero: str) -> WeightScale:
-    check_choice("zero", zero, ZEROS)
-    low, high = card.conductance_range(field_G)
-    if zero == "symmetry_point":
-        origin = symmetry_point(card, field_G)
-    else:
-        origin = low / 2 + high / 2 if zero == "mid_range" else low
-    return WeightScale(origin, half_range(low, high))
-
-
-def _about_zero(card: DeviceCard, field_G: float, zero: str) -> str | None:
-    if zero != "symmetry_point":
-        return None
-    return complaint(card, field_G, zero_of_weight(card, field_G))
-
-
-def _about_nodes(card: DeviceCard, field_G: float) -> str | None:
-    """One line about a response that 63 nodes of the weight do not hold."""
-    missed = step_nodes(card, field_G).missed
-    worst = max(missed, key=lambda branch: np.abs(missed[branch]).max())
-    if np.abs(missed[worst]).max() <= FAR:
-        return None
-    from crossbar.follow import followed  # rarely needed: it drives the memristor tile
-
-    follow = followed(card, field_G)
-    return (
-        f"card {one_line(card.name)!r:.80} at {field_G:g} G: aihwkit's device is up to "
-        f"{follow.worst_aihwkit:.0%} of the range off the {worst} curve, tile='memristor' "
-        f"{follow.worst_memristor:.1%}"
-    )
-
-
-def _complain(*texts: str | None) -> None:
-    """Warn of what there is to warn of, at the line that called the caller's caller."""
-    for text in texts:
-        if text:
-            warnings.warn(text, stacklevel=4)
 
 
 @dataclass
@@ -177,7 +100,7 @@ class CardDevice(PiecewiseStepDevice):
     def __post_init__(self) -> None:
         self.field_G = one_field_G(self.field_G)
         card = load_card(self.card)
-        scale = _scale(card, self.field_G, self.zero)
+        scale = scale_of(card, self.field_G, self.zero)
         low, high = card.conductance_range(self.field_G)
         nodes = step_nodes(card, self.field_G)
         # The granularity is the pulse at the weight 0, where digital accumulation counts pulses.
@@ -204,13 +127,17 @@ class CardDevice(PiecewiseStepDevice):
             if getattr(self, name) is None:
                 setattr(self, name, value)
         _check_parameters(self)
-        about = _about_zero(card, self.field_G, self.zero), _about_nodes(card, self.field_G)
-        _complain(*about)
+        for text in (
+            complaint_about_zero(card, self.field_G, self.zero),
+            complaint_about_nodes(card, self.field_G),
+        ):
+            if text:
+                warnings.warn(text, stacklevel=3)
 
     @property
     def scale(self) -> WeightScale:
         """Map between the device's weights and the card's conductance."""
-        return _scale(load_card(self.card), self.field_G, self.zero)
+        return scale_of(load_card(self.card), self.field_G, self.zero)
 
 
 def weight_span(device: PulsedDevice) -> float:

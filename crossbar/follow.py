@@ -16,9 +16,13 @@ from crossbar.travel import distance
 from crossbar.walk import pulse_numbers
 from device_models import DeviceCard
 from device_models.card import BRANCHES
+from device_models.plain_text import one_line
 from device_models.steps import last_pulse
 
 FloatArray = NDArray[np.float64]
+
+FAR = 0.05
+"""Distance of aihwkit's device from the card's curve, over the range, from which on it is said."""
 
 MOST_JUMPS = 3000
 """Pulses that are fired one by one; of longer branches several at a time."""
@@ -65,6 +69,20 @@ def followed(card: DeviceCard, field_G: float = 0.0) -> Follow:
     return Follow(
         {branch: _miss(distances) for branch, distances in aihwkit.items()},
         {branch: _miss(distances) for branch, distances in memristor.items()},
+    )
+
+
+def complaint_about_nodes(card: DeviceCard, field_G: float) -> str | None:
+    """One line about a response that 63 nodes of the weight do not hold."""
+    missed = step_nodes(card, field_G).missed
+    worst = max(missed, key=lambda branch: np.abs(missed[branch]).max())
+    if np.abs(missed[worst]).max() <= FAR:
+        return None
+    follow = followed(card, field_G)
+    return (
+        f"card {one_line(card.name)!r:.80} at {field_G:g} G: aihwkit's device is up to "
+        f"{follow.worst_aihwkit:.0%} of the range off the {worst} curve, tile='memristor' "
+        f"{follow.worst_memristor:.1%}"
     )
 
 

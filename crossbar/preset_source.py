@@ -63,7 +63,7 @@ def preset_source(
     """Text of a Python file with one device class, equal to `pulsed_device(card, field_G)`.
 
     The file imports aihwkit and dataclasses only; the card's texts appear in docstrings alone and
-    cannot leave them. `zero` as in `crossbar.device.weight_scale`. Raises ValueError for a field
+    cannot leave them. `zero` as in `crossbar.scale.weight_scale`. Raises ValueError for a field
     outside the card's range, and where a pulse at the weight 0 moves nothing, CardError for a bad
     card.
     """

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from crossbar.per_card import per_card
 from device_models import DeviceCard
 from device_models.plain_text import one_line
 from device_models.steps import step_size
@@ -60,6 +61,7 @@ class Recommendation(NamedTuple):
     why: str
 
 
+@per_card
 def zero_of_weight(card: DeviceCard, field_G: float = 0.0) -> ZeroChoice:
     """Zero of the weight that leaves both signs most room, among those that pulses drift to.
 
