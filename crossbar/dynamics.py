@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crossbar.travel import N_TABLE, branch_curve, steps
+from crossbar.travel import N_TABLE, BranchCurve, FloatArray, branch_curve, steps
 from device_models import DeviceCard
+from device_models.card import BRANCHES
 
 
 class PulseResponse(nn.Module):
@@ -29,16 +30,19 @@ class PulseResponse(nn.Module):
 
     def __init__(self, card: DeviceCard, field_G: float = 0.0):
         super().__init__()
-        curves = [branch_curve(card, branch, field_G) for branch in ("LTP", "LTD")]
+        curves = [branch_curve(card, branch, field_G) for branch in BRANCHES]
         travelled = np.linspace(0, 1, N_TABLE)
-        length = max(float(pulses[-1]) for pulses, _ in curves)
+        length = max(float(curve.pulses[-1]) for curve in curves)
         self.per_log_number = float(1 / np.log1p(length))
         # Pulse numbers are spaced logarithmically: the first pulses are the steep ones.
         numbers = np.expm1(np.linspace(0, np.log1p(length), N_TABLE))
         tables = {
-            "number": [np.interp(travelled, distance, pulses) for pulses, distance in curves],
-            "place": [np.interp(numbers, pulses, distance) for pulses, distance in curves],
-            "step": [steps(card, branch, field_G, travelled) for branch in ("LTP", "LTD")],
+            "number": [np.interp(travelled, c.travelled, c.pulses) for c in curves],
+            "place": [np.interp(numbers, c.pulses, c.travelled) for c in curves],
+            "step": [
+                _steps_along(c) if c.lined else steps(card, branch, field_G, travelled)
+                for c, branch in zip(curves, BRANCHES, strict=True)
+            ],
         }
         for name, pair in tables.items():
             # Value at each node and the way to the next, both branches one after the other.
@@ -75,3 +79,12 @@ def _interpolate(table: Tensor, place: Tensor, branch: Tensor) -> Tensor:
     position -= node
     value, way = table.index_select(0, node + branch).unbind(1)
     return torch.addcmul(value, way, position)
+
+
+def _steps_along(curve: BranchCurve) -> FloatArray:
+    """Distance of one pulse along a curve with straight lines, at `N_TABLE` even places."""
+    travelled = np.linspace(0, 1, N_TABLE)
+    numbers = np.interp(travelled, curve.travelled, curve.pulses)
+    return np.interp(numbers + 1, curve.pulses, curve.travelled) - travelled.clip(
+        max=curve.travelled[-1]
+    )

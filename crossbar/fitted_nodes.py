@@ -118,8 +118,8 @@ def _timed_nodes(card: DeviceCard, branch: str, field_G: float, sampled: FloatAr
     What was sampled is kept where less than `MANY` pulses pass a node: no step is cut there.
     """
     places = np.linspace(0, 1, len(sampled))
-    curve = branch_curve(card, branch, field_G)[::-1]
-    numbers = np.interp(places, *curve)
+    curve = branch_curve(card, branch, field_G)
+    numbers = np.interp(places, curve.travelled, curve.pulses)
     numbers[0] = 0
     pulses = np.concatenate([[0], np.diff(numbers), [0]])
     passed = (pulses[:-1] + pulses[1:] >= MANY) & (pulses[1:] > 0)

@@ -6,6 +6,7 @@ An LTD pulse is then an LTP pulse of the mirrored state, and both branches are c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -76,8 +77,19 @@ def steps_at(card: DeviceCard, branch: str, field_G: float, conductance: FloatAr
     return np.where(travelled < start, np.maximum(step, start / (WAY_IN * n_pulses)), step)
 
 
-def branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatArray, FloatArray]:
-    """Pulse numbers from 0 and the distance travelled there [1], from one end of the range on.
+class BranchCurve(NamedTuple):
+    """Pulse numbers (n,) and the distances travelled there [1] (n,), both rising from 0.
+
+    `lined`: straight lines stand for parts of the card's curve.
+    """
+
+    pulses: FloatArray
+    travelled: FloatArray
+    lined: bool = False
+
+
+def branch_curve(card: DeviceCard, branch: str, field_G: float) -> BranchCurve:
+    """The way of a branch from one end of the range to the other.
 
     Beyond the branch's own ends the curve goes on in the steps of that end, as far as they lead.
     """
@@ -96,9 +108,7 @@ def branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatAr
     return _left_in_time(pulses - pulses[0], travelled, start)
 
 
-def _left_in_time(
-    pulses: FloatArray, travelled: FloatArray, start: float
-) -> tuple[FloatArray, FloatArray]:
+def _left_in_time(pulses: FloatArray, travelled: FloatArray, start: float) -> BranchCurve:
     """The curve with straight lines between the even places that it is bent or rests between.
 
     A state is a place, not a pulse number, and a table tells places apart by straight lines: where
@@ -112,7 +122,7 @@ def _left_in_time(
     cells = np.minimum((travelled * (N_TABLE - 1)).astype(int), len(stay))
     straight = _is_bent(pulses, np.interp(travelled, places, numbers), cells)[:-1]
     if not straight.any():
-        return pulses, travelled
+        return BranchCurve(pulses, travelled)
     at_start = pulses[np.searchsorted(travelled, start)]  # the first one of a rest
     stay, straight = _stay_from_start(stay, straight, start, at_start, numbers)
     left = np.concatenate([[0.0], np.cumsum(stay)])
@@ -123,7 +133,7 @@ def _left_in_time(
     new_pulses = np.concatenate([pulses[kept] - early[cells[kept]], left[borders]])
     new_travelled = np.concatenate([travelled[kept], places[borders]])
     order = np.lexsort((new_pulses, new_travelled))
-    return np.maximum.accumulate(new_pulses[order]), new_travelled[order]
+    return BranchCurve(np.maximum.accumulate(new_pulses[order]), new_travelled[order], lined=True)
 
 
 def _is_bent(pulses: FloatArray, straight: FloatArray, cells: IntArray) -> BoolArray:

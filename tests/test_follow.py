@@ -14,6 +14,7 @@ from responses import card_of, exponential_card, s_card, s_shape, spline_through
 
 from crossbar import CardDevice, followed, pulsed_device
 from crossbar.array import MemristorArray
+from crossbar.dynamics import PulseResponse
 from crossbar.follow import Follow, Miss
 from crossbar.nodes import N_NODES, step_nodes
 from crossbar.probe import probe
@@ -97,6 +98,37 @@ def test_both_tiles_follow_the_card_and_by_how_much_is_said(name, branch):
     assert np.abs(memristor).max() < 0.005
     assert follow.memristor[branch].largest == pytest.approx(np.abs(memristor[at]).max(), abs=1e-4)
     assert follow.memristor[branch].rmse <= follow.memristor[branch].largest
+
+
+@pytest.mark.parametrize("name", ["steep S of 60", "start inside", "two S", "long rest, then S"])
+@pytest.mark.parametrize("pulses", [3, 17, 59])
+def test_a_jump_is_as_many_pulses_one_by_one(name, pulses):
+    """From everywhere on the curve, within 1 % of the range; from a rest as from elsewhere."""
+    card = CARDS[name]
+    response = PulseResponse(card)
+    states = torch.linspace(0, 1, 97)
+    jump = response(states, torch.full_like(states, pulses)).clamp(0, 1)
+    for _ in range(pulses):
+        states = response(states, torch.ones_like(states)).clamp(0, 1)
+    assert (jump - states).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("name", ["symmetric S", "steep S of 60", "start inside"])
+@pytest.mark.parametrize("noise", [{"step_c2c": 0.1}, {"step_d2d": 0.01}])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_devices_with_noise_leave_a_rest_as_well(name, noise):
+    """Their median at the end of the branch is that of the card."""
+    card = CARDS[name]
+    device = pulsed_device(card, zero="mid_range", **noise)
+    array = MemristorArray(1, 400, device, RandomStream(1), 1)
+    array.program(torch.full((1, 400), -1.0 + 2 * start_of(card)))
+    for _ in range(card.n_pulses):
+        array.fire(torch.ones(1, 400))
+    assert array.weight.median().item() > 0.97
+
+
+def start_of(card):
+    return float(distance(card, "LTP", 0.0, card.conductance("LTP", 0)))
 
 
 @pytest.mark.parametrize("name", ["symmetric S", "start inside", "two S"])
@@ -207,7 +239,7 @@ def test_curves_of_any_shape_are_followed(card):
 @given(card=spline_cards())
 def test_the_way_of_a_branch_rises_over_the_whole_range(card):
     for branch in BRANCHES:
-        pulses, travelled = branch_curve(card, branch, 0.0)
+        pulses, travelled, _ = branch_curve(card, branch, 0.0)
         assert np.all(np.diff(pulses) >= 0)
         assert np.all(np.diff(travelled) >= 0)
         assert pulses[0] == 0
