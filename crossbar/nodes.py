@@ -54,6 +54,8 @@ def step_nodes(card: DeviceCard, field_G: float) -> Nodes:
     for branch in BRANCHES:
         sampled = 2 * steps_at(card, branch, field_G, conductance)
         found[branch], missed[branch] = _following(card, branch, field_G, sampled)
+    for kept in (*found.values(), *missed.values()):
+        kept.setflags(write=False)
     return Nodes(found["LTP"], found["LTD"], missed)
 
 

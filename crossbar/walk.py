@@ -56,7 +56,7 @@ def _form(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
     return threads.compiled(njit)(function)
 
 
-def _walk(nodes, start, at):  # type: ignore[no-untyped-def]
+def _walk(nodes, start, at):
     # As aihwkit's C++ code has it: 32 bits, here with weights from -1 to 1.
     one, parts = np.float32(1), len(nodes) - 1
     weight, done = np.float32(2 * start - 1), 0
@@ -73,7 +73,7 @@ def _walk(nodes, start, at):  # type: ignore[no-untyped-def]
     return places
 
 
-def _walk_with_slopes(nodes, start, at, block):  # type: ignore[no-untyped-def]
+def _walk_with_slopes(nodes, start, at, block):
     parts = len(nodes) - 1
     place, done = start, 0
     slope = np.zeros(len(nodes))

@@ -277,7 +277,7 @@ def cards(draw: st.DrawFn) -> DeviceCard:
         raise
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(card=cards(), zero=st.sampled_from(ZEROS), share=st.sampled_from((0.0, 0.37)))
 def test_every_card_is_a_device_with_finite_steps(card, zero, share):
     """No step of 0 at the weight 0, no infinite node, no warning of numpy."""
