@@ -28,10 +28,10 @@ BROAD = 0.05
 """Share of the range over which steps must be alike to be no mere crossing."""
 
 ROOM = 0.05
-"""Least share of the range on the smaller side of the weight 0, however it is trained."""
+"""Share of the range on the smaller side below which a symmetry point is not taken."""
 
 GOOD_ROOM = 0.08
-"""The same for mixed precision, which trains better with `mid_range` below."""
+"""The same below which mixed precision trains better with `mid_range`."""
 
 LITTLE_ROOM = 0.1
 """Share of the range on the smaller side below which it is said."""
@@ -88,9 +88,12 @@ def recommended_zero(
 ) -> Recommendation:
     """The zero to train the card with at `field_G` [G] by a `recipe`, and why.
 
-    Mixed precision takes the drift of pulses less badly than little room, other recipes more so.
+    Mixed precision loses more by little room than by drift; the other recipes, whose pulses of
+    both signs act all the time, lose more away from a symmetry point.
     """
     choice = zero_of_weight(card, field_G)
+    if not choice.candidates:
+        return Recommendation("mid_range", f"{choice.reason}: there is no symmetry point")
     if choice.name != "symmetry_point":
         return Recommendation("mid_range", f"{choice.reason}, which leaves one sign no room")
     if choice.smaller_side_share < GOOD_ROOM and recipe == "mixed_precision":

@@ -94,31 +94,6 @@ def test_a_curve_that_is_cut_off_makes_no_crossing_at_its_end():
     assert choice.reason == "the steps of LTP are larger at every conductance"
 
 
-def test_a_saturated_curve_stops_at_its_end():
-    """A spline whose slope falls to 0 moves nothing there."""
-    card = card_of(
-        MonotoneSpline(0.0, (1.0, 0.5, 0.0), (0.0, 40.0)),
-        MonotoneSpline(1.5, (-1.0, -0.5, 0.0), (0.0, 40.0)),
-        40,
-    )
-    assert step_size(card, "LTP", 1.5, 0.0) == 0
-
-
-def test_a_resistance_that_falls_below_0_behind_its_end_keeps_the_sign_of_its_step():
-    ltp, ltd = PowerLaw(10.5, -1.0, 5.0, 1.0), PowerLaw(0.5, 1.0, 5.0, 1.0)
-    card = card_of(ltp, ltd, 10, "resistance")
-    low, high = card.conductance_range()
-    assert step_size(card, "LTP", [low, high], 0.0).min() > 0
-
-
-def test_the_first_pulses_of_a_long_card_are_not_lost():
-    """Of 100,000 pulses the first takes half of the range: the step halfway is that of LogStep."""
-    card = card_of(LogStep(0.0, 1.0, 0.5), LogStep(6.0, -1.0, 0.5), 100_000)
-    g = card.conductance("LTP", 3.0)
-    step = card.conductance("LTP", 4.0) - g
-    assert step_size(card, "LTP", g, 0.0) == pytest.approx(step, rel=1e-3)
-
-
 def test_states_that_pulses_leave_are_no_zero():
     """Steps that grow along both branches drive a device to the ends of its range."""
     grow = np.expm1(64 / 20)
@@ -194,6 +169,14 @@ def test_what_is_recommended(taus, zero, by_pulses):
     assert recommended_zero(card, recipe="tiki_taka_v2").zero == by_pulses
     assert recommended_zero(card).why.count(".") <= 1
     assert "range from" in recommended_zero(card).why
+
+
+def test_without_any_symmetry_point_the_recommendation_says_so():
+    grow = spline_through(lambda n: n / 30, 30)
+    card = card_of(grow, spline_through(lambda n: 1 - n / 60, 30), 30)
+    zero, why = recommended_zero(card)
+    assert zero == "mid_range"
+    assert why == "the steps of LTP are larger at every conductance: there is no symmetry point"
 
 
 def test_a_field_out_of_range_is_refused(card):
