@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ SMALLEST_RANGE = 1e-3
 
 
 class MemristorArray(nn.Module):
-    """Devices of one tile, out x in. Weights are in the unit of `crossbar.device.weight_scale`.
+    """Devices of one tile, out x in. Weights are in the unit of `crossbar.scale.weight_scale`.
 
     `weight` is what a read sees, `persistent` what the pulses left; they differ by the write
     noise, which is drawn anew with every pulse. Device-to-device draws come from `seed`: a step
@@ -145,9 +146,11 @@ def check_device(device: CardDevice) -> None:
     """Raise ValueError, naming the field, for aihwkit parameters the memristor tile lacks."""
     if not isinstance(device, CardDevice):
         raise ValueError(f"the memristor tile is made of a CardDevice, got {type(device).__name__}")
-    usual = CardDevice(card=device.card, field_G=device.field_G, zero=device.zero)
-    for name, value in vars(device).items():
-        if name not in SUPPORTED and value != getattr(usual, name):
+    for item in fields(device):
+        made = item.default_factory
+        usual = item.default if made is MISSING else made()
+        name = item.name
+        if name not in SUPPORTED and getattr(device, name) != usual:
             raise ValueError(f"the memristor tile does not know the device parameter {name}")
 
 

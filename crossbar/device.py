@@ -1,13 +1,14 @@
-"""Cards become aihwkit devices: the one place where siemens become weights.
+"""Cards become aihwkit devices.
 
 A card gives conductance against pulse number, G(n), for LTP and LTD, and with it the step of one
 pulse as a function of the conductance (`device_models.steps`). aihwkit's PiecewiseStep device
-takes exactly that, sampled on evenly spaced nodes of the weight range.
+takes exactly that, on evenly spaced nodes of the weight range (`crossbar.nodes`).
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
 
 import math
+import warnings
 from dataclasses import dataclass, field, fields, replace
 from numbers import Real
 from pathlib import Path
@@ -16,18 +17,17 @@ from typing import Any, ClassVar
 import numpy as np
 from aihwkit.simulator.configs.devices import PiecewiseStepDevice, PulsedDevice
 from aihwkit.simulator.parameters.mapping import MappingParameter
-from numpy.typing import ArrayLike, NDArray
 
-from crossbar.choices import check_choice
+from crossbar.follow import complaint_about_nodes
+from crossbar.nodes import N_NODES, step_nodes
+from crossbar.scale import ZEROS as ZEROS
+from crossbar.scale import WeightScale as WeightScale
+from crossbar.scale import complaint_about_zero, scale_of
+from crossbar.scale import symmetry_point as symmetry_point
+from crossbar.scale import weight_scale as weight_scale
+from crossbar.zero import evenly
 from device_models import DeviceCard, load_card
-from device_models.steps import step_size
 
-FloatArray = NDArray[np.float64]
-
-N_NODES = 63
-"""aihwkit's GPU code takes fewer than 64 nodes; the same number everywhere keeps one behaviour."""
-
-ZEROS = ("symmetry_point", "mid_range", "g_min")
 SPAN = 0.8
 """Largest weight that is programmed, as a share of the shorter side of the range."""
 
@@ -35,59 +35,9 @@ FIXED = ("card", "field_G", "zero")
 """What a `CardDevice` is computed from when it is made."""
 
 NEVER_NEGATIVE = ("diffusion", "lifetime", "corrupt_devices_prob", "corrupt_devices_range")
-_GRID = 4097
 
-
-@dataclass(frozen=True)
-class WeightScale:
-    """Affine map between conductance and weight: weight = (conductance - zero) / half_range."""
-
-    zero: float
-    half_range: float
-
-    def weight(self, conductance: ArrayLike) -> FloatArray:
-        """Weight [1] of a conductance in the card's unit, any shape."""
-        return (np.asarray(conductance, dtype=float) - self.zero) / self.half_range
-
-    def conductance(self, weight: ArrayLike) -> FloatArray:
-        """Conductance in the card's unit of a weight [1], any shape."""
-        return self.zero + self.half_range * np.asarray(weight, dtype=float)
-
-
-def symmetry_point(card: DeviceCard, field_G: float = 0.0) -> float:
-    """Conductance where one LTP and one LTD pulse are equally large, in the card's unit.
-
-    Where the steps cross nowhere inside the range it is the end at which they come closest.
-    """
-    low, high = card.conductance_range(field_G)
-    grid = np.linspace(low, high, _GRID)
-    up = step_size(card, "LTP", grid, field_G)
-    down = -step_size(card, "LTD", grid, field_G)
-    excess = up - down
-    crossings = np.flatnonzero((excess[:-1] > 0) & (excess[1:] <= 0))
-    if len(crossings) == 0:
-        return float(grid[np.argmin(np.abs(excess))])
-    i = crossings[0]
-    share = excess[i] / (excess[i] - excess[i + 1])
-    return float(grid[i] + share * (grid[i + 1] - grid[i]))
-
-
-def weight_scale(
-    card: DeviceCard, field_G: float = 0.0, zero: str = "symmetry_point"
-) -> WeightScale:
-    """Map of the card's conductance range onto weights two units wide.
-
-    `zero` says which conductance is the weight 0: `symmetry_point` (an up and a down pulse
-    cancel; the usual choice for training), `mid_range` (weights from -1 to 1), or `g_min`
-    (weights from 0 to 2, for the two devices of a differential pair).
-    """
-    check_choice("zero", zero, ZEROS)
-    low, high = card.conductance_range(field_G)
-    if zero == "symmetry_point":
-        origin = symmetry_point(card, field_G)
-    else:
-        origin = (low + high) / 2 if zero == "mid_range" else low
-    return WeightScale(origin, (high - low) / 2)
+FINEST = 1e-3
+"""Least granularity over the mean step: pulses at a weight 0 that hardly move count no finer."""
 
 
 @dataclass
@@ -150,19 +100,20 @@ class CardDevice(PiecewiseStepDevice):
     def __post_init__(self) -> None:
         self.field_G = one_field_G(self.field_G)
         card = load_card(self.card)
-        scale = weight_scale(card, self.field_G, self.zero)
+        scale = scale_of(card, self.field_G, self.zero)
         low, high = card.conductance_range(self.field_G)
-        nodes = np.linspace(low, high, N_NODES)
-        up = step_size(card, "LTP", nodes, self.field_G) / scale.half_range
-        down = -step_size(card, "LTD", nodes, self.field_G) / scale.half_range
+        nodes = step_nodes(card, self.field_G)
         # The granularity is the pulse at the weight 0, where digital accumulation counts pulses.
-        at_zero = np.interp(scale.zero, nodes, (up + down) / 2)
+        mean = (nodes.up + nodes.down) / 2
+        at_zero = float(np.nan_to_num(np.interp(scale.zero, evenly(low, high, N_NODES), mean)))
+        # Bounded: a zero may lie where no pulse moves anything, a range may be a few last bits.
+        at_zero = min(max(at_zero, FINEST * float(mean.mean())), float(mean.max())) or 1.0
         # Ends nudged outwards to 0: the C++ code wants 0 inside the range, to the last bit.
         self.w_min = min(float(scale.weight(low)), 0.0)
         self.w_max = max(float(scale.weight(high)), 0.0)
         self.dw_min = float(at_zero)
-        self.piecewise_up = [float(v) for v in up / at_zero]
-        self.piecewise_down = [float(v) for v in down / at_zero]
+        self.piecewise_up = [float(v) for v in nodes.up / at_zero]
+        self.piecewise_down = [float(v) for v in nodes.down / at_zero]
         spread = card.spread
         for name, value in (
             ("dw_min_std", spread.step_c2c),
@@ -176,11 +127,17 @@ class CardDevice(PiecewiseStepDevice):
             if getattr(self, name) is None:
                 setattr(self, name, value)
         _check_parameters(self)
+        for text in (
+            complaint_about_zero(card, self.field_G, self.zero),
+            complaint_about_nodes(card, self.field_G),
+        ):
+            if text:
+                warnings.warn(text, stacklevel=3)
 
     @property
     def scale(self) -> WeightScale:
         """Map between the device's weights and the card's conductance."""
-        return weight_scale(load_card(self.card), self.field_G, self.zero)
+        return scale_of(load_card(self.card), self.field_G, self.zero)
 
 
 def weight_span(device: PulsedDevice) -> float:

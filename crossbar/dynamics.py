@@ -8,19 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from crossbar.device import step_size
+from crossbar.travel import N_TABLE, BranchCurve, FloatArray, branch_curve, steps
 from device_models import DeviceCard
-
-FloatArray = NDArray[np.float64]
-
-N_TABLE = 4097
-"""Nodes of each table; one LTP pulse of the coarse cards spans hundreds of them."""
-
-SMALLEST_STEP = 1e-7
-"""Steps below this share of the conductance range count as none: the branch ends there."""
+from device_models.card import BRANCHES
 
 
 class PulseResponse(nn.Module):
@@ -28,7 +20,7 @@ class PulseResponse(nn.Module):
 
     The state of a device is its place in its own conductance range: 0 at the lower end, 1 at the
     upper. Below or above a branch's own ends the step of that end is used, as in
-    `crossbar.device.step_size`. An LTD pulse is an LTP pulse of the mirrored state, so both
+    `device_models.steps.step_size`. An LTD pulse is an LTP pulse of the mirrored state, so both
     branches are tables of the distance travelled from where the branch starts.
     """
 
@@ -38,16 +30,19 @@ class PulseResponse(nn.Module):
 
     def __init__(self, card: DeviceCard, field_G: float = 0.0):
         super().__init__()
-        curves = [_branch_curve(card, branch, field_G) for branch in ("LTP", "LTD")]
+        curves = [branch_curve(card, branch, field_G) for branch in BRANCHES]
         travelled = np.linspace(0, 1, N_TABLE)
-        length = max(float(pulses[-1]) for pulses, _ in curves)
+        length = max(float(curve.pulses[-1]) for curve in curves)
         self.per_log_number = float(1 / np.log1p(length))
         # Pulse numbers are spaced logarithmically: the first pulses are the steep ones.
         numbers = np.expm1(np.linspace(0, np.log1p(length), N_TABLE))
         tables = {
-            "number": [np.interp(travelled, distance, pulses) for pulses, distance in curves],
-            "place": [np.interp(numbers, pulses, distance) for pulses, distance in curves],
-            "step": [_steps(card, branch, field_G, travelled) for branch in ("LTP", "LTD")],
+            "number": [np.interp(travelled, c.travelled, c.pulses) for c in curves],
+            "place": [np.interp(numbers, c.pulses, c.travelled) for c in curves],
+            "step": [
+                _steps_along(c) if c.lined else steps(card, branch, field_G, travelled)
+                for c, branch in zip(curves, BRANCHES, strict=True)
+            ],
         }
         for name, pair in tables.items():
             # Value at each node and the way to the next, both branches one after the other.
@@ -86,35 +81,10 @@ def _interpolate(table: Tensor, place: Tensor, branch: Tensor) -> Tensor:
     return torch.addcmul(value, way, position)
 
 
-def _branch_curve(card: DeviceCard, branch: str, field_G: float) -> tuple[FloatArray, FloatArray]:
-    """Pulse numbers from 0 and the distance travelled there [1], from one end of the range on.
-
-    Beyond the branch's own ends the curve goes on in the steps of that end, as far as they lead.
-    """
-    pulses = np.expm1(np.linspace(0, np.log1p(card.n_pulses), 4 * N_TABLE))
-    travelled = _distance(card, branch, field_G, card.conductance(branch, pulses, field_G))
-    travelled = np.maximum.accumulate(np.clip(travelled, 0, 1))
-    start, end = travelled[0], travelled[-1]
-    first, last = _steps(card, branch, field_G, np.array([start, end]))
-    if start > 0 and first > SMALLEST_STEP:
-        pulses = np.concatenate([[-start / first], pulses])
-        travelled = np.concatenate([[0.0], travelled])
-    if end < 1 and last > SMALLEST_STEP:
-        pulses = np.append(pulses, pulses[-1] + (1 - end) / last)
-        travelled = np.append(travelled, 1.0)
-    return pulses - pulses[0], travelled
-
-
-def _steps(card: DeviceCard, branch: str, field_G: float, travelled: FloatArray) -> FloatArray:
-    """Distance of one pulse [1] at each distance travelled, never negative."""
-    low, high = card.conductance_range(field_G)
-    share = travelled if branch == "LTP" else 1 - travelled
-    step = np.abs(step_size(card, branch, low + share * (high - low), field_G))
-    return step / (high - low)
-
-
-def _distance(card: DeviceCard, branch: str, field_G: float, conductance: FloatArray) -> FloatArray:
-    """Share of the conductance range between a conductance and where the branch starts."""
-    low, high = card.conductance_range(field_G)
-    share = (conductance - low) / (high - low)
-    return share if branch == "LTP" else 1 - share
+def _steps_along(curve: BranchCurve) -> FloatArray:
+    """Distance of one pulse along a curve with straight lines, at `N_TABLE` even places."""
+    travelled = np.linspace(0, 1, N_TABLE)
+    numbers = np.interp(travelled, curve.travelled, curve.pulses)
+    return np.interp(numbers + 1, curve.pulses, curve.travelled) - travelled.clip(
+        max=curve.travelled[-1]
+    )

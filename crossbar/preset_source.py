@@ -18,6 +18,9 @@ from device_models.plain_text import one_line
 MAX_NAME = 60
 """Longest part of a class name that a card's name gives."""
 
+STANDS_STILL = 1e-9
+"""Steps below this share of the granularity move nothing."""
+
 PARAMETERS = (
     ("w_min", "w_max", "dw_min"),
     ("dw_min_std", "write_noise_std"),
@@ -60,13 +63,12 @@ def preset_source(
     """Text of a Python file with one device class, equal to `pulsed_device(card, field_G)`.
 
     The file imports aihwkit and dataclasses only; the card's texts appear in docstrings alone and
-    cannot leave them. `zero` as in `crossbar.device.weight_scale`. Raises ValueError for a field
+    cannot leave them. `zero` as in `crossbar.scale.weight_scale`. Raises ValueError for a field
     outside the card's range, and where a pulse at the weight 0 moves nothing, CardError for a bad
     card.
     """
     card = load_card(card)
-    with np.errstate(all="ignore"):  # a weight 0 that no pulse moves is named below
-        device = pulsed_device(card, field_G, zero=zero)
+    device = pulsed_device(card, field_G, zero=zero)
     _check_finite(card, device)
     name = class_name(card, field_G)
     return _TEMPLATE.format(
@@ -131,8 +133,14 @@ def _steps(device: CardDevice, name: str) -> str:
 def _check_finite(card: DeviceCard, device: CardDevice) -> None:
     numbers = [float(getattr(device, name)) for group in PARAMETERS for name in group]
     numbers += [v for name in STEPS for v in getattr(device, name)]
-    if not all(map(math.isfinite, numbers)) or device.dw_min <= 0:
+    if not all(map(math.isfinite, numbers)) or _moved_at_zero(device) <= STANDS_STILL:
         raise ValueError(
             f"card {card.name!r:.80}: at {device.field_G:g} G pulses do not move the weight 0 "
             f"(zero={device.zero!r}); choose another zero"
         )
+
+
+def _moved_at_zero(device: CardDevice) -> float:
+    """What an up and a down pulse move the weight 0, in units of `dw_min`."""
+    nodes = np.linspace(device.w_min, device.w_max, len(device.piecewise_up))
+    return float(sum(np.interp(0, nodes, getattr(device, name)) for name in STEPS))

@@ -25,7 +25,7 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
 
     Everything random comes from `seed`: the devices from the seed itself, noise and pulses from
     the stream it starts. Weights are kept in `recipe.array`, in the unit of
-    `crossbar.device.weight_scale`, and are copied in and out.
+    `crossbar.scale.weight_scale`, and are copied in and out.
     """
 
     def __init__(self, x_size: int, d_size: int, rpu_config: MemristorRPUConfig, seed: int):

@@ -174,10 +174,10 @@ def spread_text(fit: CardFit) -> list[str]:
         f"this stays {spread.step_c2c:.3g} (step_c2c), the rest is drawn anew with every pulse: "
         f"{spread.write_noise:.3g} of half the range (write_noise)"
     ]
-    apart = [p for p in noise if not getattr(p, "told_apart", True)]
+    apart = [p for p in noise if not p.told_apart]
     if apart:
         lines.append(
-            f"readings are {max(getattr(p, 'spacing', 1.0) for p in apart):g} pulses apart: what "
+            f"readings are {max(p.spacing for p in apart):g} pulses apart: what "
             f"stays is not told from what is drawn anew, all of it counts as drawn anew"
         )
     if spread.step_d2d or spread.range_d2d:
@@ -185,7 +185,7 @@ def spread_text(fit: CardFit) -> list[str]:
             f"device to device: step size {spread.step_d2d:.3g} (step_d2d), ends of the range "
             f"{spread.range_d2d:.3g} of half of it (range_d2d)"
         )
-    if between := getattr(spread, "range_c2c", None):
+    if between := spread.range_c2c:
         lines.append(
             f"cycle to cycle: ends of the range {between:.3g} of half of it beyond what single "
             f"pulses do (range_c2c), which tiles do not have"

@@ -27,14 +27,8 @@ from experiments.tile_check import TileCheck, range_at
 FloatArray = NDArray[np.float64]
 
 GRID = 513
-MIN_CYCLES = 5
-"""Fewer cycles than this show no drift."""
-
-SURE = 1e-3
-"""Drift that is more probable than this by chance is not mentioned."""
-
 LEAST_DRIFT = 0.02
-"""Nor is one that is a smaller share of the range over all cycles."""
+"""Drift by a smaller share of the range over all cycles is not mentioned."""
 
 LEAST_NOISE = 1e-5
 """Share of the range below which noise is rounding and sets no number of levels."""
@@ -161,19 +155,15 @@ def asymmetry(card: DeviceCard, field_G: float) -> float:
 
 def find_zero(card: DeviceCard, field_G: float) -> Zero:
     """The zero of the weight that is recommended for the card, and why."""
-    recommend = getattr(crossbar, "recommended_zero", None)
-    name, why = recommend(card, field_G) if recommend else ("symmetry_point", "the usual choice")
+    name, why = crossbar.recommended_zero(card, field_G)
     low, high = card.conductance_range(field_G)
     zero = weight_scale(card, field_G, name).zero
     return Zero(name, zero, (zero - low) / (high - low), why)
 
 
-def find_follows(card: DeviceCard, field_G: float) -> Follows | None:
+def find_follows(card: DeviceCard, field_G: float) -> Follows:
     """How far both kinds of tile stay from the card's curves."""
-    followed = getattr(crossbar, "followed", None)
-    if followed is None:
-        return None
-    found = followed(card, field_G)
+    found = crossbar.followed(card, field_G)
     return Follows(found.worst_aihwkit, found.worst_memristor)
 
 

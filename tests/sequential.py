@@ -11,8 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.device import CardDevice, step_size
+from crossbar.device import CardDevice
 from device_models import load_card
+from device_models.steps import step_size
 
 FloatArray = NDArray[np.float64]
 

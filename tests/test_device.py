@@ -47,12 +47,13 @@ from crossbar import (
     to_crossbar,
     weight_scale,
 )
-from crossbar.device import ZEROS, step_size, symmetry_point
+from crossbar.device import ZEROS, symmetry_point
 from crossbar.periphery import periphery
 from crossbar.probe import probe
 from crossbar.rpu import TILES
 from device_models import CardError, DeviceCard, ExponentialMixture, list_cards, load_card
 from device_models.card import BRANCHES, Curve, Spread
+from device_models.steps import step_size
 
 
 def preset(zero: str = "symmetry_point") -> LSMOPVDFCoPresetDevice:

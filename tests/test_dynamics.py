@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from crossbar import pulsed_device
-from crossbar.device import step_size
 from crossbar.dynamics import PulseResponse
 from crossbar.probe import probe
 from device_models import DeviceCard, load_card
 from device_models.card import BRANCHES, Curve
 from device_models.curves import ExponentialMixture, MonotoneSpline, PowerLaw
+from device_models.steps import step_size
 
 SIGN = {"LTP": 1.0, "LTD": -1.0}
 

@@ -258,9 +258,7 @@ def test_the_recommended_zero_is_in_the_commands(monkeypatch):
     assert "crossbar.zero" not in usual
     assert "--zero" not in usual
     why = "an LTP and an LTD pulse cancel nowhere"
-    monkeypatch.setattr(
-        crossbar, "recommended_zero", lambda card, field_G: ("mid_range", why), raising=False
-    )
+    monkeypatch.setattr(crossbar, "recommended_zero", lambda card, field_G: ("mid_range", why))
     report = make_report(fit, [])
     half = pytest.approx(0.5)
     assert report.headline.zero == Zero("mid_range", pytest.approx(6e-6, rel=0.1), half, why)
@@ -273,7 +271,7 @@ def test_the_recommended_zero_is_in_the_commands(monkeypatch):
 def test_tiles_that_cannot_follow_the_card_are_said(monkeypatch):
     fit = fitted(measurement())
     found = SimpleNamespace(worst_aihwkit=0.7, worst_memristor=0.002)
-    monkeypatch.setattr(crossbar, "followed", lambda card, field_G: found, raising=False)
+    monkeypatch.setattr(crossbar, "followed", lambda card, field_G: found)
     report = make_report(fit, [])
     assert report.verdict.startswith(
         "do not rely on this card: aihwkit's device leaves the card's curves by up to 70 %"
