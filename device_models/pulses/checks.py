@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from device_models.pulses.segments import direction, noise_of
+from device_models.pulses.noise import direction, noise_of
 from device_models.pulses.types import FloatArray, Segment
 
 FEW_PULSES = 10

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from device_models.pulses.records import Records, Rows, make_records, read_conditions
 from device_models.pulses.roles import Roles
-from device_models.pulses.segments import Switches, direction
+from device_models.pulses.noise import direction
+from device_models.pulses.protocols import Switches
 from device_models.pulses.tables import Table
 from device_models.pulses.types import FloatArray, Labels, PulseDataError, Segment
 
