@@ -6,7 +6,7 @@ switch at the same place is better evidence. Switches stay where the readings co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -39,11 +39,14 @@ class Switches:
         self._found: list[Switching] = []
         self._answers: Iterator[list[int]] | None = None
 
-    def of(self, values: FloatArray) -> list[int]:
-        """Indices of the last reading before each reversal of a trace of shape (n,), rising."""
+    def of(self, values: FloatArray, found: Switching | None = None) -> list[int]:
+        """Indices of the last reading before each reversal of a trace of shape (n,), rising.
+
+        `found` are its switches where they are known already.
+        """
         if self._answers is not None:
             return next(self._answers)
-        self._found.append(on_period(find_switching(values)))
+        self._found.append(on_period(found or find_switching(values)))
         return self._found[-1].at
 
     def agree(self) -> bool:
@@ -57,7 +60,7 @@ class Switches:
         self._answers = iter(after)
         return after != before
 
-    def _kinds(self, key) -> list[list[int]]:
+    def _kinds(self, key: Callable[[Switching], tuple[int, ...]]) -> list[list[int]]:
         kinds: dict[tuple[int, ...], list[int]] = {}
         for i, found in enumerate(self._found):
             kinds.setdefault(key(found), []).append(i)
@@ -139,5 +142,7 @@ def _best_grid(found: Switching) -> IntArray | None:
     places = places[(places[:, 0] > 0) & (places[:, -1] < found.trace.size - 1)]
     if places.size == 0:
         return None
-    losses = np.sum([np.minimum(found.loss(i, places[:, i]), MOST_LOSS) for i in k], axis=0)
+    losses = np.sum(
+        [np.minimum(found.loss(i, places[:, i]), MOST_LOSS) for i in range(count)], axis=0
+    )
     return np.asarray(places[int(np.argmin(losses))])

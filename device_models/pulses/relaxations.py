@@ -90,6 +90,20 @@ def _all_misfits(trace: FloatArray, n_shapes: int) -> tuple[FloatArray, FloatArr
     return _misfits(trace, _bases(trace.size, n_shapes, s_shaped=True))
 
 
+def smooth_misfits(trace: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Squared misfits of all shapes to the readings up to and from each index, (shapes, n)."""
+    scale = float(np.ptp(trace)) ** 2
+    if scale == 0:
+        return np.zeros((1, trace.size)), np.zeros((1, trace.size))
+    if trace.size <= LONGEST:
+        bases = _bases(trace.size, COARSE_SHAPES, s_shaped=True)
+    else:
+        forwards = Bases(_shapes(trace.size, COARSE_SHAPES, 1, _rows(COARSE_SHAPES)))
+        bases = forwards, forwards.reversed()
+    into, after = _misfits(trace, bases)
+    return into * scale, after * scale
+
+
 def _least(misfits: tuple[FloatArray, FloatArray]) -> float:
     """The least squared misfit a reading."""
     into, after = misfits
@@ -147,9 +161,12 @@ class Bases:
 @lru_cache(maxsize=64)
 def _bases(n: int, n_shapes: int, s_shaped: bool = False) -> tuple[Bases, Bases]:
     """Bases of the shapes of short traces, forwards and backwards."""
-    n_rows = 2 * (n_shapes + N_LOGS) + 1 + (len(S_SHAPES) if s_shaped else 0)
-    bases = Bases(_shapes(n, n_shapes, 1, tuple(range(n_rows))))
+    bases = Bases(_shapes(n, n_shapes, 1, _rows(n_shapes, s_shaped)))
     return bases, bases.reversed()
+
+
+def _rows(n_shapes: int, s_shaped: bool = False) -> tuple[int, ...]:
+    return tuple(range(2 * (n_shapes + N_LOGS) + 1 + (len(S_SHAPES) if s_shaped else 0)))
 
 
 def _misfits(trace: FloatArray, bases: tuple[Bases, Bases]) -> tuple[FloatArray, FloatArray]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from device_models.pulses.noise import noise_of, scale_of
 from device_models.pulses.relaxations import likeliest, rough_switch, switch_evidence
-from device_models.pulses.types import FloatArray
+from device_models.pulses.types import FloatArray, IntArray
 from device_models.pulses.zigzag import find_reversals
 
 # Rounds in which the switches may move, as long as the misfit falls by this share.
@@ -33,7 +33,7 @@ class Switching:
     starts: list[int]
     evidence: list[FloatArray]
 
-    def loss(self, k: int, places: FloatArray) -> FloatArray:
+    def loss(self, k: int, places: IntArray) -> FloatArray:
         """Log evidence that switch `k` loses at other places, of their shape; inf far away."""
         own = self.evidence[k]
         inside = places - self.starts[k]
