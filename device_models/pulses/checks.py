@@ -49,7 +49,7 @@ def check_segments(segments: Sequence[Segment], quantity: str, unit: str) -> lis
     if unit == "S" and (low := [s for s in segments if s.values.min() <= 0]):
         count = sum(int(np.sum(s.values <= 0)) for s in low)
         warnings.append(
-            f"conductances of 0 or below: {count} readings in {len(low)} segments, first "
+            f"conductances of 0 or below in {len(low)} segments ({count} readings), first "
             f"{low[0].name}"
         )
     return warnings

@@ -18,9 +18,11 @@ from device_models.pulses.types import FloatArray, PulseDataError
 
 # Readings that alternate for certain; a few do so by chance.
 FEWEST_ALTERNATING = 12
-# An alternation is this many times its scatter, and this share of the range.
+# An alternation is this many times its scatter, this share of the range, and this many times the
+# usual one.
 ALTERNATION_SCATTER = 2.0
 ALTERNATION_SHARE = 0.05
+ALTERNATION_USUAL = 4.0
 # Pulses of the other sign that follow each other before they are no trains.
 FEWEST_TRAINS = 6
 FEWEST_CYCLES = 4
@@ -144,12 +146,15 @@ def alternating(values: FloatArray) -> list[tuple[int, int]]:
         return []
     turns = (-1.0) ** np.arange(n - 2) * (values[1:-1] - (values[:-2] + values[2:]) / 2)
     sizes = np.abs(turns) > ALTERNATION_SHARE * np.ptp(values)
+    usual = float(np.median(np.abs(turns)))
     spans = []
     for sign in (1, -1):
         for low, high in _runs(sizes & (np.sign(turns) == sign)):
-            part = turns[low : high + 1]
+            part, readings = turns[low : high + 1], high - low + 3
+            # Noise alternates now and then; a short stretch has to stand out of the rest.
+            clear = readings > n / 2 or abs(part.mean()) > ALTERNATION_USUAL * usual
             steady = abs(part.mean()) > ALTERNATION_SCATTER * part.std()
-            if high - low + 3 >= FEWEST_ALTERNATING and steady:
+            if readings >= FEWEST_ALTERNATING and steady and clear:
                 spans.append((low, high + 2))
     return sorted(spans)
 

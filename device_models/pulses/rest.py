@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import least_squares, nnls
 
 from device_models.pulses.noise import direction, noise_of
 from device_models.pulses.records import Records
 from device_models.pulses.relaxations import smooth_misfits
+from device_models.pulses.smooth import mixture_misfit, smooth_misfit
 from device_models.pulses.switching import Switching, find_switching
 from device_models.pulses.types import FloatArray, IntArray, Segment
 
@@ -23,6 +23,8 @@ FEWEST_AT_REST = 6
 FEWEST_MOVING = 3
 # Squared misfit, in squares of the noise, that a rest saves at least against a smooth branch.
 SAVED_BEFORE, SAVED_AFTER = 15.0, 25.0
+# By this and the logarithm of their number more where several branches are looked at.
+CHANCE = 3.0
 # Misfits below this share of the range are no evidence.
 FINEST = 0.002
 # Shares of its fastest pace at which a branch leaves a rest, and at which it stops.
@@ -33,9 +35,7 @@ DRIFT = 0.05
 MOST = 200
 # Readings before the rough end of a rest at which it may end.
 SEARCHED = 4
-QUARTERS = (0.25, 0.5, 0.75)
-# Logarithms of the powers that make an S steeper at one end.
-POWERS = (-1.6, 1.6)
+
 
 Span = tuple[int, int]
 """First and last index of a stretch."""
@@ -125,17 +125,34 @@ def rests_of(found: Switching, known: list[int]) -> list[Span]:
     be at rest from the next reading on.
     """
     bounds = [0, *found.at, found.trace.size - 1]
+    parts = [found.trace[low : high + 1] for low, high in pairwise(bounds)]
+    # Of many branches one looks like a rest by chance.
+    more = CHANCE * np.log(len(parts))
+    before = _usual([rest_before(part, LEAVES, SAVED_BEFORE + more) for part in parts], 0)
+    after = _usual([rest_after(part, SAVED_AFTER + more) for part in parts], len(parts) - 1)
     rests: list[Span] = []
-    for low, high in pairwise(bounds):
-        part = found.trace[low : high + 1]
-        before, after = rest_before(part), rest_after(part)
-        if before:
-            rests.append((low, low + before - 1))
-        if after and before + after + FEWEST_MOVING <= part.size:
-            rests.append((high - after + 1, high))
+    for k, (low, high) in enumerate(pairwise(bounds)):
+        if before[k]:
+            rests.append((low, low + before[k] - 1))
+        if after[k] and before[k] + after[k] + FEWEST_MOVING <= parts[k].size:
+            rests.append((high - after[k] + 1, high))
     if not rests or rests[-1][1] < bounds[-1]:
         rests += _rest_from_known(found.trace, bounds[-2], known)
     return _joined(rests)
+
+
+def _usual(readings: list[int], end: int) -> list[int]:
+    """Readings at rest of each stretch, those within a protocol only where it repeats them.
+
+    The rest at the `end` of the trace needs no other like it.
+    """
+    kept = list(readings)
+    for parity in (0, 1):
+        inner = [k for k in range(parity, len(readings), 2) if k != end]
+        if len(inner) > 2 and sum(readings[k] > 0 for k in inner) < len(inner) / 2:
+            for k in inner:
+                kept[k] = 0
+    return kept
 
 
 def _rest_from_known(trace: FloatArray, last: int, known: list[int]) -> list[Span]:
@@ -165,9 +182,9 @@ def _joined(rests: list[Span]) -> list[Span]:
     return joined
 
 
-def rest_after(branch: FloatArray) -> int:
+def rest_after(branch: FloatArray, saved: float = SAVED_AFTER) -> int:
     """Readings at rest at the end of a branch of shape (n,) that rises or falls; 0 for none."""
-    return rest_before(branch[::-1], STOPS, SAVED_AFTER)
+    return rest_before(branch[::-1], STOPS, saved)
 
 
 def rest_before(branch: FloatArray, pace: float = LEAVES, saved: float = SAVED_BEFORE) -> int:
@@ -241,41 +258,3 @@ def _means(values: FloatArray, block: int) -> FloatArray:
     if block == 1 or values.size < 2 * block:
         return values
     return values[: values.size // block * block].reshape(-1, block).mean(axis=1)
-
-
-def smooth_misfit(values: FloatArray) -> float:
-    """Squared misfit of the best smooth monotone curve to readings of shape (n,)."""
-    n, span = values.size, float(np.ptp(values))
-    if n < 3 or span == 0:
-        return 0.0
-    rising = (values if values[-1] > values[0] else -values) / span
-    return min(mixture_misfit(values), _s_misfit(rising) * span**2)
-
-
-def mixture_misfit(values: FloatArray) -> float:
-    """Squared misfit of a level and relaxations that all slow down, or that all speed up."""
-    rising = values if values[-1] > values[0] else -values
-    level, steps = np.ones(values.size), np.arange(values.size)
-    slowing = 1 - np.exp(-steps / np.geomspace(0.3, 3.0 * values.size, 30)[:, None])
-    shapes = (slowing, -slowing[:, ::-1])
-    columns = [np.vstack([level, -level, shape]).T for shape in shapes]
-    return float(min(nnls(column, rising)[1] for column in columns) ** 2)
-
-
-def _s_misfit(rising: FloatArray) -> float:
-    """Squared misfit of a level and a logistic step raised to a power."""
-    steps = np.linspace(0.0, 1.0, rising.size)
-    level = np.ones(rising.size)
-
-    def residuals(p: FloatArray) -> FloatArray:
-        # A step within one reading, or one with a corner, would be a rest and its end.
-        width, power = max(float(np.exp(p[1])), 1 / rising.size), np.exp(np.clip(p[2], *POWERS))
-        z = np.clip((steps - p[0]) / width, -50, 50)
-        basis = np.vstack([level, (1 + np.exp(-z)) ** -power]).T
-        return np.asarray(rising - basis @ np.linalg.lstsq(basis, rising, rcond=None)[0])
-
-    reached = [np.argmax(rising >= rising[0] + q * (rising[-1] - rising[0])) for q in QUARTERS]
-    first, half, last = (float(steps[int(i)]) for i in reached)
-    width = max(last - first, 1 / rising.size) / 2.2
-    fit = least_squares(residuals, [half, np.log(width), 0.0], max_nfev=25)
-    return float(2 * fit.cost)

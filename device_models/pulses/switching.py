@@ -56,7 +56,10 @@ def switching_at(trace: FloatArray, turns: list[int]) -> Switching:
     found: dict[int, tuple[int, FloatArray]] = {}
     for low, high in zip(bounds[:-2], bounds[2:], strict=True):
         evidence = switch_evidence(trace[low : high + 1])
-        turn = _to_extreme(trace, low, low + likeliest(evidence), high)
+        likely = low + likeliest(evidence)
+        turn = _to_extreme(trace, low, likely, high)
+        if turn != likely:
+            evidence = np.where(np.arange(low, high + 1) == turn, 0.0, -np.inf)
         if 0 < turn < trace.size - 1:
             found[turn] = low, evidence
     at = sorted(found)

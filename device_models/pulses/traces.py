@@ -165,7 +165,7 @@ def _branch_of(records: Records, run: Rows) -> str:
     """LTP or LTD by the direction of the conductance; an error where it has none."""
     values = records.values[run]
     there = values[~np.isnan(values)]
-    towards = direction(there) * records.rises if there.size > 1 else 0.0
+    towards = _towards(there, records.rises) if there.size > 1 else 0.0
     if abs(towards) < 3:
         raise NoDirectionError(records, run)
     return "LTP" if towards > 0 else "LTD"
@@ -173,5 +173,12 @@ def _branch_of(records: Records, run: Rows) -> str:
 
 def certain(segment: Segment, rises: int) -> bool:
     """Whether a segment goes the way of its branch far out of its noise."""
-    way = rises if segment.branch == "LTP" else -rises
-    return direction(segment.values) * way >= CERTAIN
+    way = 1 if segment.branch == "LTP" else -1
+    return _towards(segment.values, rises) * way >= CERTAIN
+
+
+def _towards(values: FloatArray, rises: int) -> float:
+    """Direction of the conductance: where it is high, noise of a resistance says little."""
+    if rises < 0 and values.min() > 0:
+        return direction(1 / values)
+    return direction(values) * rises
