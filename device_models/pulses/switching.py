@@ -19,6 +19,10 @@ from device_models.pulses.zigzag import find_reversals
 # Rounds in which the switches may move, as long as the misfit falls by this share.
 ROUNDS = 5
 BETTER = 1e-3
+# Noise below this share of the range of two branches hides no switch.
+QUIET = 0.002
+# An extreme stands out by this many times the noise, where that is small and where it is not.
+STANDS_OUT = (4.0, 6.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +58,19 @@ def switching_at(trace: FloatArray, turns: list[int]) -> Switching:
     """Switches next to rough ones, with the evidence of the readings between their neighbours."""
     bounds = [0, *turns, trace.size - 1]
     found: dict[int, tuple[int, FloatArray]] = {}
-    for low, high in zip(bounds[:-2], bounds[2:], strict=True):
+    for k, (low, high) in enumerate(zip(bounds[:-2], bounds[2:], strict=True), start=1):
         evidence = switch_evidence(trace[low : high + 1])
         likely = low + likeliest(evidence)
-        turn = _to_extreme(trace, low, likely, high)
+        noise = max(noise_of(trace[low:likely]), noise_of(trace[likely + 1 : high + 1]))
+        quiet = bool(noise < QUIET * np.ptp(trace[low : high + 1]))
+        turn = _to_extreme(trace, (low, likely, high), noise, quiet)
         if turn != likely:
+            # A reading that stands out so far is the switch for certain.
             evidence = np.where(np.arange(low, high + 1) == turn, 0.0, -np.inf)
-        if 0 < turn < trace.size - 1:
+        if 0 < turn < trace.size - 1 and turn not in found:
             found[turn] = low, evidence
+        else:
+            found[bounds[k]] = low, evidence
     at = sorted(found)
     return Switching(trace, at, [found[t][0] for t in at], [found[t][1] for t in at])
 
@@ -86,14 +95,17 @@ def _settled(trace: FloatArray, turns: list[int]) -> list[int]:
     return best
 
 
-def _to_extreme(trace: FloatArray, before: int, turn: int, after: int) -> int:
-    """The most extreme reading close to the turn if it stands out of the noise, else the turn."""
-    noise = max(noise_of(trace[before:turn]), noise_of(trace[turn + 1 : after + 1]))
+def _to_extreme(trace: FloatArray, around: tuple[int, int, int], noise: float, quiet: bool) -> int:
+    """The most extreme reading close to the turn if it stands out of the noise, else the turn.
+
+    `around` are the switch before, the turn, and the switch after it.
+    """
+    before, turn, after = around
     # Over a wide stretch the extreme of noisy readings is an outlier of theirs, not the switch.
-    quiet = noise < 0.002 * np.ptp(trace[before : after + 1])
     reach = 2 + (min(turn - before, after - turn) // 3 if quiet else 1)
     low = max(before + 1, turn - reach)
     near = trace[low : min(after, turn + reach + 1)]
     ends = (trace[before] + trace[after]) / 2
     best = low + int(np.argmax(near) if trace[turn] > ends else np.argmin(near))
-    return best if abs(trace[best] - trace[turn]) > 4 * noise else turn
+    clear = STANDS_OUT[0] if quiet else STANDS_OUT[1]
+    return best if abs(trace[best] - trace[turn]) > clear * noise else turn
