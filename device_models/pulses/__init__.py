@@ -48,6 +48,7 @@ def read_pulses(
     delimiter: str | None = None,
     decimal: str | None = None,
     encoding: str | None = None,
+    keep_rest: bool = False,
 ) -> PulseData:
     """Pulse measurement from a CSV, text or .xlsx file; resistances in ohm, conductances in S.
 
@@ -55,7 +56,8 @@ def read_pulses(
     "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such as "kOhm";
     `columns` other headings for columns, by heading or number from 1, None to leave one out;
     `wide_of` "cycle" or "device", what unlabelled columns are; `branch`, `device`, `cycle`,
-    `field_G`, `amplitude_V`, `width_s` for the whole file. Raises PulseDataError, one line, also
+    `field_G`, `amplitude_V`, `width_s` for the whole file; `keep_rest` keeps readings at rest
+    before, between and after the branches of a trace. Raises PulseDataError, one line, also
     for numbers that are not finite, a width that is not above 0 and a read voltage of 0.
     """
     _check_choice("layout", layout, LAYOUTS)
@@ -83,7 +85,7 @@ def read_pulses(
         width_s=width_s,
     )
     rises = -1 if measured.quantity == "resistance" else 1
-    segments, notes = find_segments(table, roles, measured.values, rises, given)
+    segments, notes = find_segments(table, roles, measured.values, rises, given, keep_rest)
     suspicious = check_segments(segments, measured.quantity, measured.unit)
     return PulseData(
         quantity=measured.quantity,
