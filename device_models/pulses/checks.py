@@ -166,7 +166,9 @@ def _is_stepped(segment: Segment) -> str | None:
     amplitude = segment.amplitude_V
     if not isinstance(amplitude, np.ndarray):
         return None
-    driven = amplitude[np.argmax(amplitude != 0) :]
+    driven = amplitude[amplitude != 0]
+    if np.unique(driven).size < 2:
+        return None
     return (
         f"the amplitude is stepped from {driven[0]:g} to {driven[-1]:g} V: the response to the "
         f"pulse number is that to this ramp"

@@ -155,8 +155,18 @@ def alternating(values: FloatArray) -> list[tuple[int, int]]:
             clear = readings > n / 2 or abs(part.mean()) > ALTERNATION_USUAL * usual
             steady = abs(part.mean()) > ALTERNATION_SCATTER * part.std()
             if readings >= FEWEST_ALTERNATING and steady and clear:
-                spans.append((low, high + 2))
+                spans.append(_trimmed(values, low, high + 2))
     return sorted(spans)
+
+
+def _trimmed(values: FloatArray, low: int, high: int) -> tuple[int, int]:
+    """A stretch that alternates without readings at its ends that are on neither level."""
+    part = values[low : high + 1]
+    reach = abs(float(np.median(part[::2]) - np.median(part[1::2]))) / 2
+    for _ in range(3):
+        low += abs(values[low] - np.median(values[low + 2 : low + 9 : 2])) > reach
+        high -= abs(values[high] - np.median(values[high - 8 : high - 1 : 2])) > reach
+    return int(low), int(high)
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:

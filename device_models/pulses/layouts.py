@@ -82,8 +82,8 @@ class _Cutter:
             first = self.table.place(self.table.lines[0])
             raise PulseDataError(f"{first}: no readings in the table")
         _check_twice(self.table, segments)
-        left_out = [error.left_out for error in search.flat]
-        return segments, [*search.warnings, *few_of_each(search.rests.notes + left_out)]
+        notes = [*search.rests.notes, *search.left_out]
+        return segments, [*search.warnings, *few_of_each(notes)]
 
     def _records(self, warnings: list[str]) -> Iterator[Records]:
         conditions = read_conditions(self.table, self.roles, self.given)

@@ -184,7 +184,9 @@ def _joined(rests: list[Span]) -> list[Span]:
 
 def rest_after(branch: FloatArray, saved: float = SAVED_AFTER) -> int:
     """Readings at rest at the end of a branch of shape (n,) that rises or falls; 0 for none."""
-    return rest_before(branch[::-1], STOPS, saved)
+    # The first reading on the level is that of the last pulse.
+    readings = rest_before(branch[::-1], STOPS, saved) - 1
+    return readings if readings >= FEWEST_AT_REST else 0
 
 
 def rest_before(branch: FloatArray, pace: float = LEAVES, saved: float = SAVED_BEFORE) -> int:

@@ -173,7 +173,7 @@ def cut_by_sign(
     if not keep_rest and np.any(idle := _without_pulse(amplitude)):
         lines = records.lines[rows[idle]]
         warnings.append(
-            f"lines {lines[0]} to {lines[-1]}: {lines.size} readings after 0 V, without a pulse, "
+            f"lines {lines[0]} to {lines[-1]}: {lines.size} readings at 0 V, without a pulse, "
             f"are left out; keep_rest=True keeps them"
         )
         rows, amplitude = rows[~idle], amplitude[~idle]

@@ -23,10 +23,12 @@ from device_models.pulses.types import FloatArray, IntArray, PulseDataError, Seg
 NEAR = 2
 # Change of a branch over its standard error where other traces do not respond at all.
 CERTAIN = 6.0
+# Change of a branch over its standard error, for less than so many readings.
+LEAST_DIRECTION = ((10, 4.0), (30, 3.5), (np.inf, 3.0))
 
 
 class NoDirectionError(PulseDataError):
-    """Readings that neither rise nor fall: no branch; `left_out` says so where others are one."""
+    """Readings that neither rise nor fall: no branch."""
 
     def __init__(self, records: Records, run: Rows):
         place = records.table.place(int(records.lines[run[0]]), records.column)
@@ -34,10 +36,6 @@ class NoDirectionError(PulseDataError):
         super().__init__(
             f"{place}: the readings from here to line {last} neither rise nor fall, as at rest or "
             f"in an endurance test; give branch='LTP' or branch='LTD' if they answer to pulses"
-        )
-        self.left_out = (
-            f"{records.table.column_name(records.column)}: the readings from line "
-            f"{records.lines[run[0]]} to line {last} neither rise nor fall: no branch, left out"
         )
 
 
@@ -49,6 +47,7 @@ class Search:
     rests: Rests
     warnings: list[str] = field(default_factory=list)
     flat: list[NoDirectionError] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def cut_traces(records: Records, rows: Rows, search: Search) -> list[Stretch]:
@@ -64,7 +63,16 @@ def cut_traces(records: Records, rows: Rows, search: Search) -> list[Stretch]:
                     stretches += _cut_trace(records, part, search)
                 except NoDirectionError as error:
                     search.flat.append(error)
+                    search.left_out.append(_left_out(records, part))
     return stretches
+
+
+def _left_out(records: Records, rows: Rows) -> str:
+    first, last = records.lines[rows[[0, -1]]]
+    return (
+        f"{records.table.column_name(records.column)}: the readings from line {first} to line "
+        f"{last} neither rise nor fall: no branch, left out"
+    )
 
 
 def _in_order(records: Records, rows: Rows) -> Rows:
@@ -166,7 +174,8 @@ def _branch_of(records: Records, run: Rows) -> str:
     values = records.values[run]
     there = values[~np.isnan(values)]
     towards = _towards(there, records.rises) if there.size > 1 else 0.0
-    if abs(towards) < 3:
+    # Of few readings of noise many rise or fall by chance.
+    if abs(towards) < next(least for size, least in LEAST_DIRECTION if there.size < size):
         raise NoDirectionError(records, run)
     return "LTP" if towards > 0 else "LTD"
 
