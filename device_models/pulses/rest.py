@@ -18,6 +18,8 @@ from device_models.pulses.smooth import mixture_misfit, smooth_misfit
 from device_models.pulses.switching import Switching, find_switching
 from device_models.pulses.types import FloatArray, IntArray, Segment
 
+# Readings by which a turn may be found too late.
+LATE = 4
 # Readings that a rest has at least, and a branch beside it.
 FEWEST_AT_REST = 6
 FEWEST_MOVING = 3
@@ -26,14 +28,14 @@ SAVED_BEFORE, SAVED_AFTER = 15.0, 25.0
 # By this and the logarithm of their number more where several branches are looked at.
 CHANCE = 3.0
 # Misfits below this share of the range are no evidence.
-FINEST = 0.002
+FINEST = 0.001
 # Shares of its fastest pace at which a branch leaves a rest, and at which it stops.
 LEAVES, STOPS = 0.4, 0.1
 # A rest drifts by less than this share of the range.
 DRIFT = 0.05
 # Readings a smooth curve is compared with; longer stretches as means.
 MOST = 200
-# Readings before the rough end of a rest at which it may end.
+# Readings around the rough end of a rest at which it may end.
 SEARCHED = 4
 
 
@@ -125,19 +127,22 @@ def rests_of(found: Switching, known: list[int]) -> list[Span]:
     be at rest from the next reading on.
     """
     bounds = [0, *found.at, found.trace.size - 1]
-    parts = [found.trace[low : high + 1] for low, high in pairwise(bounds)]
+    trace, n = found.trace, len(bounds) - 1
     # Of many branches one looks like a rest by chance.
-    more = CHANCE * np.log(len(parts))
-    before = _usual([rest_before(part, LEAVES, SAVED_BEFORE + more) for part in parts], 0)
-    after = _usual([rest_after(part, SAVED_AFTER + more) for part in parts], len(parts) - 1)
-    rests: list[Span] = []
-    for k, (low, high) in enumerate(pairwise(bounds)):
-        if before[k]:
-            rests.append((low, low + before[k] - 1))
-        if after[k] and before[k] + after[k] + FEWEST_MOVING <= parts[k].size:
-            rests.append((high - after[k] + 1, high))
-    if not rests or rests[-1][1] < bounds[-1]:
-        rests += _rest_from_known(found.trace, bounds[-2], known)
+    more = CHANCE * np.log(n)
+    parts = [trace[low : high + 1] for low, high in pairwise(bounds)]
+    after = _usual([_rest_to_turn(part, SAVED_AFTER + more) for part in parts], n - 1)
+    moving = [part[: part.size - k] for part, k in zip(parts, after, strict=True)]
+    before = _usual([rest_before(part, LEAVES, SAVED_BEFORE + more) for part in moving], 0)
+    rests = [(low, low + k - 1) for low, k in zip(bounds[:-1], before, strict=True) if k]
+    for k, high in enumerate(bounds[1:]):
+        if after[k] and moving[k].size >= before[k] + FEWEST_MOVING:
+            start = high - after[k] + 1
+            # Where the next branch begins is seen better with the whole rest before it.
+            end = high + moving[k + 1].size if k + 1 < n else high
+            rests.append((start, max(high, start + rest_before(trace[start:end]) - 1)))
+    if not rests or max(high for _, high in rests) < bounds[-1]:
+        rests += _rest_from_known(trace, bounds[-2], known)
     return _joined(rests)
 
 
@@ -153,6 +158,15 @@ def _usual(readings: list[int], end: int) -> list[int]:
             for k in inner:
                 kept[k] = 0
     return kept
+
+
+def _rest_to_turn(part: FloatArray, saved: float) -> int:
+    """Readings at rest at the end of a stretch; its turn may lie a little too late."""
+    readings = rest_after(part, saved)
+    if readings or part.size <= LATE + FEWEST_AT_REST:
+        return readings
+    readings = rest_after(part[:-LATE], saved)
+    return readings + LATE if readings else 0
 
 
 def _rest_from_known(trace: FloatArray, last: int, known: list[int]) -> list[Span]:
@@ -226,7 +240,8 @@ def _end_of_rest(branch: FloatArray) -> int:
         return 0
     if after[0] - total.min() < SAVED_BEFORE / 2 * _noise(branch, readings) ** 2:
         return 0
-    near = range(readings - SEARCHED, min(readings + 1, branch.size - FEWEST_MOVING) + 1)
+    last = min(readings + SEARCHED, branch.size - FEWEST_MOVING)
+    near = range(readings - SEARCHED, last + 1)
     return min(near, key=lambda n: float(level[n - 1]) + mixture_misfit(_moving(branch, n)))
 
 
