@@ -50,14 +50,16 @@ def test_a_rest_stays_where_it_is_wanted(tmp_path):
 
 
 @pytest.mark.parametrize("numbered", [True, False])
-def test_rests_between_and_after_branches_that_stop(tmp_path, numbered):
+@pytest.mark.parametrize("heading", ["G (uS)", "R (kOhm)"])
+def test_rests_between_and_after_branches_that_stop(tmp_path, numbered, heading):
     trace = np.concatenate(
         [relax(30, 1, 5, 40), np.full(25, 5.0), relax(30, 5, 1, 40)[1:], np.full(20, 1.0)]
     )
     trace = noisy(trace, 0.002, 1)
     columns = (np.arange(trace.size), trace) if numbered else (trace,)
-    data = read(tmp_path, table("pulse,G (uS)" if numbered else "G (uS)", *columns))
-    assert shape(data) == [("LTP", "1", 31), ("LTD", "1", 31)]
+    data = read(tmp_path, table(f"pulse,{heading}" if numbered else heading, *columns))
+    up, down = ("LTP", "LTD") if heading[0] == "G" else ("LTD", "LTP")
+    assert shape(data) == [(up, "1", 31), (down, "1", 31)]
     for segment in data.segments:
         np.testing.assert_array_equal(segment.pulses, np.arange(31))
     # The state before the second branch is the last reading at rest.
@@ -103,6 +105,15 @@ def test_reads_without_a_pulse_belong_to_no_train(tmp_path):
         np.testing.assert_allclose(segment.values, expected * 1e-6)
         np.testing.assert_array_equal(segment.pulses, np.arange(13))
     assert "10 readings at 0 V, without a pulse, are left out" in told(data)
+
+
+def test_a_saturated_end_or_a_rest_that_nothing_tells_apart_is_said(tmp_path):
+    """An exponential that ran out before the pulses stopped; all readings stay."""
+    trace = joined(relax(40, 1.0, 5.0, 15.0), relax(40, 5.0, 1.0, 7.0), np.full(60, 1.0))
+    data = read(tmp_path, table("G (uS)", noisy(trace, 0.01, 0)))
+    assert [b for b, _, _ in shape(data)] == ["LTP", "LTD"]
+    assert sum(count for _, _, count in shape(data)) == trace.size + 1
+    assert "of the LTD no longer move: saturated, or at rest without pulses" in told(data)
 
 
 # ---------------------------------------------------------------- half-selected cells

@@ -159,7 +159,22 @@ def _lengths(segments: Sequence[Segment]) -> Iterator[str]:
     for ltp, ltd in _pairs(segments):
         n, m = ltp.pulses[-1], ltd.pulses[-1]
         if abs(n - m) > 1:
-            yield f"{ltp.name}: different branch lengths, LTP to pulse {n:g}, LTD to pulse {m:g}"
+            text = f"different branch lengths, LTP to pulse {n:g}, LTD to pulse {m:g}"
+            yield f"{ltp.name}: {text}{_longer_is_flat(ltp, ltd)}"
+
+
+def _longer_is_flat(ltp: Segment, ltd: Segment) -> str:
+    """What is to be said of a longer branch that does not move past the end of the other."""
+    short, long = sorted((ltp, ltd), key=lambda s: float(s.pulses[-1]))
+    more = long.values[long.pulses > short.pulses[-1]]
+    if more.size < FEW_PULSES or np.ptp(more) > 8 * max(noise_of(more), 1e-3 * np.ptp(long.values)):
+        return ""
+    if abs(direction(more)) > 4:
+        return ""
+    return (
+        f"; the last {more.size} readings of the {long.branch} no longer move: saturated, or at "
+        f"rest without pulses"
+    )
 
 
 def _is_stepped(segment: Segment) -> str | None:

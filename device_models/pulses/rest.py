@@ -6,7 +6,7 @@ relaxes into its plateau ends smoothly, one that is no longer pulsed stops.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -84,7 +84,9 @@ class Rests:
             return None, next(self._recorded)
         found = find_switching(trace)
         known = [i for i, line in enumerate(lines.tolist()) if line in self._known]
-        spans = rests_of(found, known)
+        # On the logarithm, which decades are cut on, the inverse is the same curve upside down.
+        inverse = records.rises < 0 and found.trace is trace
+        spans = rests_of(found, known, inverse)
         self._answers.append(spans)
         if not spans:
             return found, []
@@ -99,13 +101,18 @@ class Rests:
         for segment in [] if self.keep else segments:
             values, lines = segment.values, segment.lines
             values = 1 / values if rises < 0 and values.min() > 0 else values
-            for where, n in (("first", rest_before(values)), ("last", rest_after(values))):
+            for where, n in _ends(values, rises < 0):
                 if n and lines is not None:
                     ends = (lines[0], lines[n - 1]) if where == "first" else (lines[-n], lines[-1])
                     self.notes.append(
                         f"{segment.name}: the {where} {n} readings (lines {ends[0]} to {ends[1]}) "
                         f"are at rest; they are kept, because the file calls them {segment.branch}"
                     )
+
+
+def _ends(values: FloatArray, inverse: bool) -> Iterator[tuple[str, int]]:
+    yield "first", _on_scales(rest_before, values, inverse)
+    yield "last", _on_scales(rest_after, values, inverse, SAVED_AFTER)
 
 
 def _note(records: Records, spans: list[Span], lines: IntArray) -> str:
@@ -120,27 +127,28 @@ def _note(records: Records, spans: list[Span], lines: IntArray) -> str:
     )
 
 
-def rests_of(found: Switching, known: list[int]) -> list[Span]:
+def rests_of(found: Switching, known: list[int], inverse: bool = False) -> list[Span]:
     """Stretches at rest in a trace, rising.
 
     `known` are indices up to which another trace of the same measurement is at rest: this one may
-    be at rest from the next reading on.
+    be at rest from the next reading on. `inverse` is true for conductances from resistances.
     """
     bounds = [0, *found.at, found.trace.size - 1]
     trace, n = found.trace, len(bounds) - 1
     # Of many branches one looks like a rest by chance.
     more = CHANCE * np.log(n)
     parts = [trace[low : high + 1] for low, high in pairwise(bounds)]
-    after = _usual([_rest_to_turn(part, SAVED_AFTER + more) for part in parts], n - 1)
+    after = _usual([_to_turn(part, inverse, SAVED_AFTER + more) for part in parts], n - 1)
     moving = [part[: part.size - k] for part, k in zip(parts, after, strict=True)]
-    before = _usual([rest_before(part, LEAVES, SAVED_BEFORE + more) for part in moving], 0)
+    before = _usual([_on_scales(rest_before, x, inverse, SAVED_BEFORE + more) for x in moving], 0)
     rests = [(low, low + k - 1) for low, k in zip(bounds[:-1], before, strict=True) if k]
     for k, high in enumerate(bounds[1:]):
         if after[k] and moving[k].size >= before[k] + FEWEST_MOVING:
             start = high - after[k] + 1
             # Where the next branch begins is seen better with the whole rest before it.
             end = high + moving[k + 1].size if k + 1 < n else high
-            rests.append((start, max(high, start + rest_before(trace[start:end]) - 1)))
+            whole = _on_scales(rest_before, trace[start:end], inverse)
+            rests.append((start, start + whole - 1 if whole else high))
     if not rests or max(high for _, high in rests) < bounds[-1]:
         rests += _rest_from_known(trace, bounds[-2], known)
     return _joined(rests)
@@ -160,12 +168,26 @@ def _usual(readings: list[int], end: int) -> list[int]:
     return kept
 
 
-def _rest_to_turn(part: FloatArray, saved: float) -> int:
+def _on_scales(
+    rest: Callable[[FloatArray, float], int],
+    part: FloatArray,
+    inverse: bool,
+    saved: float = SAVED_BEFORE,
+) -> int:
+    """Readings at rest on the scale of the readings, else on their `inverse`.
+
+    A conductance that was measured as a resistance comes to rest slowly where it is small.
+    """
+    readings = rest(part, saved)
+    return rest(1 / part, saved) if not readings and inverse and part.min() > 0 else readings
+
+
+def _to_turn(part: FloatArray, inverse: bool, saved: float) -> int:
     """Readings at rest at the end of a stretch; its turn may lie a little too late."""
-    readings = rest_after(part, saved)
+    readings = _on_scales(rest_after, part, inverse, saved)
     if readings or part.size <= LATE + FEWEST_AT_REST:
         return readings
-    readings = rest_after(part[:-LATE], saved)
+    readings = _on_scales(rest_after, part[:-LATE], inverse, saved)
     return readings + LATE if readings else 0
 
 
@@ -199,11 +221,11 @@ def _joined(rests: list[Span]) -> list[Span]:
 def rest_after(branch: FloatArray, saved: float = SAVED_AFTER) -> int:
     """Readings at rest at the end of a branch of shape (n,) that rises or falls; 0 for none."""
     # The first reading on the level is that of the last pulse.
-    readings = rest_before(branch[::-1], STOPS, saved) - 1
+    readings = rest_before(branch[::-1], saved, STOPS) - 1
     return readings if readings >= FEWEST_AT_REST else 0
 
 
-def rest_before(branch: FloatArray, pace: float = LEAVES, saved: float = SAVED_BEFORE) -> int:
+def rest_before(branch: FloatArray, saved: float = SAVED_BEFORE, pace: float = LEAVES) -> int:
     """Readings at rest at the start of a branch of shape (n,) that rises or falls; 0 for none.
 
     Next to the rest the branch moves at least at this share of its fastest pace; `saved` is the
