@@ -44,8 +44,10 @@ def test_two_labelled_levels_over_cycles_are_endurance(tmp_path):
     assert "this looks like endurance" in said
 
 
-def test_a_column_of_cycles_that_counts_pulses_is_said_and_the_advice_works(tmp_path):
-    text = table("cycle,G (uS)", np.arange(41), TRIANGLE)
+@pytest.mark.parametrize("down", [6.0, 8.0, 1000.0])
+def test_a_column_of_cycles_that_counts_pulses_is_said_and_the_advice_works(tmp_path, down):
+    trace = joined(relax(20, 1.0, 5.0, 8.0), relax(20, 5.0, 1.0, down))
+    text = table("cycle,G (uS)", np.arange(41), noisy(trace, 0.005, 0))
     assert "it counts pulses, not cycles; give columns={1: 'pulse'}" in refused(tmp_path, text)
     data = read(tmp_path, text, columns={1: "pulse"})
     assert shape(data) == [("LTP", "1", 21), ("LTD", "1", 21)]

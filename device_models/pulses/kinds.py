@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.pulses.noise import direction
+from device_models.pulses.noise import noise_of
 from device_models.pulses.records import Records, Rows
 from device_models.pulses.roles import Roles
 from device_models.pulses.types import FloatArray, PulseDataError
@@ -26,7 +26,8 @@ ALTERNATION_USUAL = 4.0
 # Pulses of the other sign that follow each other before they are no trains.
 FEWEST_TRAINS = 6
 FEWEST_CYCLES = 4
-CERTAIN = 6.0
+# Readings over this many times their noise rise or fall; noise alone spans less.
+STRUCTURED = 12.0
 # Shares of the largest voltage and current that count as zero, and of the range as one step.
 NEAR_ZERO, LARGEST_STEP = 0.1, 0.26
 FEWEST_VOLTAGES = 8
@@ -68,7 +69,7 @@ def _check_not_endurance(records: Records, rows: Rows, roles: Roles) -> None:
             return
     values = records.values[rows][~np.isnan(records.values[rows])]
     name = records.table.column_name(column)
-    if branches[0] == "" and values.size > 2 and abs(direction(values)) >= CERTAIN:
+    if branches[0] == "" and float(np.ptp(values)) > STRUCTURED * noise_of(values):
         raise PulseDataError(
             f"{_place(records, rows[0])}: one reading for each number of {name}, which rise or "
             f"fall: it counts pulses, not cycles; give columns={{{column + 1}: 'pulse'}}"
