@@ -1116,7 +1116,7 @@ def test_stretch_that_goes_back_is_named(tmp_path):
 
 def test_far_start_of_ltd_is_named(tmp_path):
     said = warned(tmp_path, ltd=relax(30, 6e-6, 1e-6, 8.0))
-    assert "LTD of device 1, cycle 1: starts 44% of the range from where its LTP ends" in said
+    assert "LTD of device 1, cycle 1: starts 79% of its range from where its LTP ends" in said
 
 
 def test_saturation_is_named(tmp_path):

@@ -47,18 +47,19 @@ def read_pulses(
     decimal: str | None = None,
     encoding: str | None = None,
     where: Mapping[str | int, str] | None = None,
+    keep_rest: bool = False,
 ) -> PulseData:
     """Pulse measurement from a CSV, text or .xlsx file; resistances in ohm, conductances in S.
 
     Options say what the file does not: `layout` "long", "wide", "trace" or "rows" (each row is a
     trace); `quantity` "resistance", "conductance" or "current" (with `read_voltage_V`); `unit` such
     as "kOhm"; `columns` other headings for columns, by heading or number from 1, None to leave one
-    out; `wide_of` "cycle", "device", "condition" or "repeat" (reads of one state), what
-    unlabelled columns are; `sheet` of a workbook by name
-    or number from 1, or "all"; `where` the rows that count, by column; `branch`, `device`,
-    `cycle`, `field_G`, `amplitude_V`, `width_s` for the whole file; `delimiter` "tab", "comma",
-    "semicolon", "blank" or the character. Raises PulseDataError, one line, also for numbers that
-    are not finite, a width that is not above 0 and a read voltage of 0.
+    out; `wide_of` "cycle", "device", "condition" or "repeat" (reads of one state), what unlabelled
+    columns are; `sheet` of a workbook by name or number from 1, or "all"; `where` the rows that
+    count, by column; `keep_rest` keeps readings at rest before, between and after the branches of a
+    trace; `branch`, `device`, `cycle`, `field_G`, `amplitude_V`, `width_s` for the whole file;
+    `delimiter` "tab", "comma", "semicolon", "blank" or the character. Raises PulseDataError, one
+    line, also for numbers that are not finite, a width that is not above 0, a read voltage of 0.
     """
     _check_choices(layout, wide_of, branch, delimiter, decimal)
     _check_numbers(field_G, amplitude_V, width_s, read_voltage_V, cycle)
@@ -72,7 +73,9 @@ def read_pulses(
         amplitude_V=amplitude_V,
         width_s=width_s,
     )
-    options = Options(layout, quantity, unit, read_voltage_V, columns, wide_of, where, given)
+    options = Options(
+        layout, quantity, unit, read_voltage_V, columns, wide_of, where, keep_rest, given
+    )
     part = read_table(tables[0], options) if len(tables) == 1 else read_sheets(tables, options)
     return PulseData(
         quantity=part.quantity,

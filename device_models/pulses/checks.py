@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
-from device_models.pulses.segments import direction, noise_of
+from device_models.pulses.noise import direction, noise_of
 from device_models.pulses.types import FloatArray, Segment
 
 FEW_PULSES = 10
@@ -18,6 +18,10 @@ BACKWARD_SHARE = 0.10
 OUTLIER_SHARE = 0.05
 FLAT_SHARE = 0.01
 GAP_SHARE = 0.20
+DRIFT_SHARE = 0.05
+# A correlation with the cycle number over its standard error, and cycles it needs.
+DRIFT_SCORE = 5.0
+FEWEST_CYCLES = 5
 
 
 def check_segments(segments: Sequence[Segment], quantity: str, unit: str) -> list[str]:
@@ -32,19 +36,27 @@ def check_segments(segments: Sequence[Segment], quantity: str, unit: str) -> lis
         _runs_backwards,
         _is_flat_at_the_end,
         _has_outliers,
+        _is_stepped,
     )
     for check in checks:
         found = [f"{s.name}: {text}" for s in segments if (text := check(s))]
-        warnings += _shortened(found)
-    warnings += _shortened(list(_gaps(segments)))
-    warnings += _shortened(list(_lengths(segments)))
+        warnings += few_of_each(found)
+    warnings += few_of_each(list(_gaps(segments)))
+    warnings += few_of_each(list(_lengths(segments)))
+    warnings += few_of_each(list(_drifts(segments)))
+    warnings += _apart(segments)
     warnings += _branches(segments)
     if unit == "S" and (low := [s for s in segments if s.values.min() <= 0]):
-        warnings.append(f"conductances of 0 or below in {len(low)} segments, first {low[0].name}")
+        count = sum(int(np.sum(s.values <= 0)) for s in low)
+        warnings.append(
+            f"conductances of 0 or below in {len(low)} segments ({count} readings), first "
+            f"{low[0].name}"
+        )
     return warnings
 
 
-def _shortened(warnings: list[str]) -> list[str]:
+def few_of_each(warnings: list[str]) -> list[str]:
+    """The first few warnings of a kind, and how many more there are."""
     more = len(warnings) - MOST_OF_A_KIND
     if more <= 0:
         return warnings
@@ -123,24 +135,107 @@ def _has_outliers(segment: Segment) -> str | None:
 
 
 def _gaps(segments: Sequence[Segment]) -> Iterator[str]:
-    """LTD that starts far from the end of the LTP of the same device, cycle and conditions."""
-    for ltp, ltd in _pairs(segments):
-        if ltd.pulses[0] != 0 or min(ltp.values.size, ltd.values.size) < 3:
+    """A branch that starts far from the end of the one before it in the same cycle."""
+    for before, after in (_in_time(*pair) for pair in _pairs(segments)):
+        if after.pulses[0] != 0 or min(before.values.size, after.values.size) < 3:
             continue
-        gap = abs(float(np.median(ltp.values[-3:]) - ltd.values[0]))
-        span = float(max(np.ptp(ltp.values), np.ptp(ltd.values)))
-        if gap > max(GAP_SHARE * span, 5 * max(noise_of(ltp.values), noise_of(ltd.values))):
+        gap = abs(float(np.median(before.values[-3:]) - after.values[0]))
+        span, noise = (max(f(before.values), f(after.values)) for f in (np.ptp, noise_of))
+        if gap > max(GAP_SHARE * span, 5 * noise):
             yield (
-                f"{ltd.name}: starts {gap / span:.0%} of the range from where its LTP ends "
-                f"({_line(ltd, 0)})"
+                f"{after.name}: starts {gap / np.ptp(after.values):.0%} of its range from where "
+                f"its {before.branch} ends ({_line(after, 0)})"
             )
+
+
+def _in_time(ltp: Segment, ltd: Segment) -> tuple[Segment, Segment]:
+    """The two branches of a cycle as they follow each other; LTP first where nothing tells."""
+    if ltp.file != ltd.file or ltp.lines is None or ltd.lines is None:
+        return ltp, ltd
+    return (ltd, ltp) if ltd.lines[-1] <= ltp.lines[0] else (ltp, ltd)
 
 
 def _lengths(segments: Sequence[Segment]) -> Iterator[str]:
     for ltp, ltd in _pairs(segments):
         n, m = ltp.pulses[-1], ltd.pulses[-1]
         if abs(n - m) > 1:
-            yield f"{ltp.name}: different branch lengths, LTP to pulse {n:g}, LTD to pulse {m:g}"
+            text = f"different branch lengths, LTP to pulse {n:g}, LTD to pulse {m:g}"
+            yield f"{ltp.name}: {text}{_longer_is_flat(ltp, ltd)}"
+
+
+def _longer_is_flat(ltp: Segment, ltd: Segment) -> str:
+    """What is to be said of a longer branch that does not move past the end of the other."""
+    short, long = sorted((ltp, ltd), key=lambda s: float(s.pulses[-1]))
+    more = long.values[long.pulses > short.pulses[-1]]
+    if more.size < FEW_PULSES or np.ptp(more) > 8 * max(noise_of(more), 1e-3 * np.ptp(long.values)):
+        return ""
+    if abs(direction(more)) > 4:
+        return ""
+    return (
+        f"; the last {more.size} readings of the {long.branch} no longer move: saturated, or at "
+        f"rest without pulses"
+    )
+
+
+def _is_stepped(segment: Segment) -> str | None:
+    amplitude = segment.amplitude_V
+    if not isinstance(amplitude, np.ndarray):
+        return None
+    driven = amplitude[amplitude != 0]
+    if np.unique(driven).size < 2:
+        return None
+    return (
+        f"the amplitude is stepped from {driven[0]:g} to {driven[-1]:g} V: the response to the "
+        f"pulse number is that to this ramp"
+    )
+
+
+def _drifts(segments: Sequence[Segment]) -> Iterator[str]:
+    """Level or range of a branch that changes with the cycle number."""
+    kinds: dict[tuple[object, ...], list[Segment]] = {}
+    for s in segments:
+        amplitude = s.amplitude_V if isinstance(s.amplitude_V, float) else None
+        key = (s.branch, s.device, s.field_G, s.width_s, amplitude, s.condition, s.file)
+        kinds.setdefault(key, []).append(s)
+    for found in kinds.values():
+        cycles = np.array([s.cycle for s in found], dtype=float)
+        if len(found) < FEWEST_CYCLES or np.ptp(cycles) == 0:
+            continue
+        ends = np.array([[np.median(s.values[:3]), np.median(s.values[-3:])] for s in found])
+        span = float(np.mean([np.ptp(s.values) for s in found]))
+        own = replace(found[0], cycle=0).name.replace(", cycle 0", "")
+        for what, trend in (("level", ends.mean(axis=1)), ("range", abs(ends[:, 1] - ends[:, 0]))):
+            text = _trend(cycles, trend, span)
+            if text:
+                yield f"{own}: its {what} {text}"
+
+
+def _trend(cycles: FloatArray, values: FloatArray, span: float) -> str | None:
+    """How values change with the cycle number where they clearly do."""
+    if np.ptp(values) == 0 or span == 0:
+        return None
+    r = float(np.corrcoef(cycles, values)[0, 1])
+    slope = float(np.polyfit(cycles - cycles.mean(), values, 1)[0])
+    share = abs(slope) * float(np.ptp(cycles)) / span
+    score = abs(r) * np.sqrt((cycles.size - 2) / max(1 - r**2, 1e-12))
+    if score < DRIFT_SCORE or share < DRIFT_SHARE:
+        return None
+    verb = "rises" if slope > 0 else "falls"
+    return (
+        f"{verb} with the cycle number (r = {r:.2f}, {share:.0%} of its range over "
+        f"{cycles.size} cycles)"
+    )
+
+
+def _apart(segments: Sequence[Segment]) -> Iterator[str]:
+    """Readings that are not one pulse apart."""
+    steps = [float(np.median(np.diff(s.pulses))) if s.pulses.size > 1 else 1.0 for s in segments]
+    far = [(s, step) for s, step in zip(segments, steps, strict=True) if step > 1]
+    if far:
+        yield (
+            f"{len(far)} segments have readings more than one pulse apart, first {far[0][0].name} "
+            f"({far[0][1]:g} pulses): the noise of single pulses cannot be known"
+        )
 
 
 def _pairs(segments: Sequence[Segment]) -> list[tuple[Segment, Segment]]:

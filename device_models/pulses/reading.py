@@ -29,6 +29,7 @@ class Options:
     columns: Mapping[str | int, str | None] | None = None
     wide_of: str | None = None
     where: Mapping[str | int, str] | None = None
+    keep_rest: bool = False
     given: Labels = field(default_factory=Labels)
 
 
@@ -58,7 +59,9 @@ def read_table(table: Table, options: Options) -> Part:
     roles = assign_roles(table, layout, expected, columns, options.wide_of)
     measured = measure(table, roles, options.quantity, options.unit, options.read_voltage_V)
     rises = -1 if measured.quantity == "resistance" else 1
-    segments, notes = find_segments(table, roles, measured.values, rises, options.given)
+    segments, notes = find_segments(
+        table, roles, measured.values, rises, options.given, options.keep_rest
+    )
     _check_options(table, segments, options.given)
     # Before the settings: an LTP and an LTD of other pulses still belong to one cycle.
     suspicious = check_segments(segments, measured.quantity, measured.unit)
