@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
 from device_models.curves import Law
-from device_models.fit.branch import Branch
+from device_models.fit.branches import Branch
 
 FloatArray = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from scipy.stats import f as fisher
 from scipy.stats import norm, t
 
 from device_models.curves import Law
-from device_models.fit.branch import Branch
+from device_models.fit.branches import Branch
 from device_models.fit.few import few_units_covariance
 from device_models.fit.laws import Fit, prior_std, refit
 from device_models.fit.solver import Solution, are_correlated, beyond, covariance
