@@ -20,8 +20,7 @@ from device_models.curves import (
     StretchedExponential,
 )
 from device_models.fit import as_mixture, fit_curves
-from device_models.fit.branch import Branch
-from device_models.fit.branches import select_branches
+from device_models.fit.branches import Branch, select_branches
 from device_models.fit.few import few_units_covariance
 from device_models.fit.findings import find_findings
 from device_models.fit.laws import CANDIDATES, Points, fit_law

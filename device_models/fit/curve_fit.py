@@ -12,8 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from device_models.card import BRANCHES, Spread
 from device_models.curves import Law
-from device_models.fit.branch import Branch
-from device_models.fit.branches import FitError, select_branches
+from device_models.fit.branches import Branch, FitError, select_branches
 from device_models.fit.devices import device_fits, find_spread
 from device_models.fit.findings import find_findings
 from device_models.fit.joint import JointFit, fit_jointly
