@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.card import Curve, DeviceCard, Uncertainty, card_from_dict
-from device_models.fit.branches import Branch, FitError, check_complete
+from device_models.fit.branch import Branch
+from device_models.fit.branches import FitError, check_complete
 from device_models.fit.curve_fit import CurveFit, fit_curves
 from device_models.fit.devices import rounded
 from device_models.fit.joint import MAGNETIC, JointFit

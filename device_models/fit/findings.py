@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.identified import open_coordinates, too_certain
 from device_models.fit.joint import JointFit
 from device_models.fit.quality import field_ranges, mean_misfit

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.laws import GEOMETRIC, bounds, prior_std
 from device_models.fit.uncertainty import reading_covariance
 

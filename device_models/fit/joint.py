@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from device_models.curves import ExponentialMixture, Law, MonotoneSpline, spline_design
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.laws import PRIOR_LOG_STD, Fit
 from device_models.fit.select import MIN_FIELDS
 from device_models.fit.solver import Solution, are_correlated, covariance, signed_least_squares

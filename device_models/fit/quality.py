@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.devices import rounded
 from device_models.fit.spread import PulseNoise
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.joint import JointFit
 from device_models.fit.laws import Fit, times
 from device_models.fit.select import Choice

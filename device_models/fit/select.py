@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.identified import degenerate
 from device_models.fit.laws import CANDIDATES, GEOMETRIC, Candidate, Fit, fit_law, refit
 from device_models.fit.noise import GEOMETRIC_DECADES
