@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from device_models.pulses.kinds import without_alternation
-from device_models.pulses.noise import direction
+from device_models.pulses.noise import direction, noise_of
 from device_models.pulses.records import Records, Rows
 from device_models.pulses.rest import Rests, Span
 from device_models.pulses.segments import Switches
@@ -21,6 +21,9 @@ from device_models.pulses.types import FloatArray, IntArray, PulseDataError, Seg
 
 # A switch this close to a pause is where the pause is.
 NEAR = 2
+# Readings at the end of a branch that tell a jump, and its size over their noise.
+JUMP_READINGS = 6
+JUMP_NOISE = 8.0
 # Change of a branch over its standard error where other traces do not respond at all.
 CERTAIN = 6.0
 # Change of a branch over its standard error, for less than so many readings.
@@ -93,7 +96,7 @@ def _cut_trace(records: Records, rows: Rows, search: Search) -> list[Stretch]:
     found, spans = search.rests.of(records, trace, records.lines[rows[there]])
     moving = _without(spans, trace.size)
     turns = search.switches.of(trace[moving], found)
-    runs = _runs(moving, spans, turns)
+    runs = _without_jumps(trace, _runs(moving, spans, turns))
     active = _without_pauses(records, rows, there, spans)
     stretches = []
     for k, run in enumerate(runs):
@@ -136,6 +139,28 @@ def _runs(moving: IntArray, spans: list[Span], turns: list[int]) -> list[IntArra
             run[0] = states[start]
         runs.append(run)
     return runs
+
+
+def _without_jumps(trace: FloatArray, runs: list[IntArray]) -> list[IntArray]:
+    """Runs whose last reading is not where their own steps lead lose it to the run that follows.
+
+    A device that is set anew before a branch starts it from beyond the end of the branch before.
+    """
+    return [
+        run[:-1] if k < len(runs) - 1 and _jumps_on(trace[run]) else run
+        for k, run in enumerate(runs)
+    ]
+
+
+def _jumps_on(values: FloatArray) -> bool:
+    """The last step is far larger than the ever smaller ones before it, and than the noise."""
+    if values.size < JUMP_READINGS:
+        return False
+    *before, jump = np.diff(values[-JUMP_READINGS:])
+    way = np.sign(jump)
+    slows_down = bool(np.all(way * np.array(before) > 0) and np.all(way * np.diff(before) < 0))
+    more = way * (jump - before[-1])
+    return slows_down and more > way * before[-1] and more > JUMP_NOISE * noise_of(values[:-1])
 
 
 def _with_missing(rows: Rows, there: IntArray, run: IntArray, spans: list[Span]) -> Rows:

@@ -62,6 +62,9 @@ def _small_start(
     part = smooth[: end + 1]
     rises = part[-1] > part[0]
     turn = int(np.argmin(part) if rises else np.argmax(part))
+    # The median takes the last reading before a jump for an outlier.
+    while turn + 1 < end and (trace[turn + 1] < trace[turn]) == rises:
+        turn += 1
     size = abs(float(part[turn] - part[0]))
     steps = np.diff(trace[: turn + 1])
     if turn + 1 < END_READINGS or size < max(END_SHARE * np.ptp(smooth), REVERSAL_NOISE * noise):
