@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from device_models.pulses import PulseDataError
 from device_models.pulses.noise import scale_of
 from device_models.pulses.protocols import Switches
 from device_models.pulses.segments import find_switches
@@ -92,6 +95,29 @@ def test_switches_know_no_units(factor, offset, noise, seed):
     assert len(turned) == len(expected)
     if noise == 0 and offset > 0:
         assert find_switches(trace + offset) == expected
+
+
+@quick
+@given(
+    values=st.lists(st.sampled_from([0.0, 1.0, 1.5, 2.0, 7.0, 1e3]), min_size=1, max_size=60),
+    scale=st.sampled_from([1e-300, 1e-12, 1.0, 1e200]),
+    heading=st.sampled_from(
+        ["G (S)", "R (ohm)", "pulse,G (S)", "cycle,G (S)", "V_pulse (V),G (S)"]
+    ),
+)
+def test_any_trace_gives_data_or_one_line_and_no_warning_of_numpy(tmp_path, values, scale, heading):
+    trace = scale * np.array(values)
+    counter = {"pulse": 1.0, "cycle": 4.0, "V_pulse (V)": 3.0}
+    first = heading.split(",")[0]
+    extra = [np.arange(trace.size) // counter[first] - (first[0] == "V")] if "," in heading else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            data = read(tmp_path, table(heading, *extra, trace))
+        except PulseDataError as error:
+            assert "\n" not in str(error)
+        else:
+            assert all(np.all(np.diff(s.pulses) > 0) for s in data.segments)
 
 
 # ---------------------------------------------------------------- small and steep branches

@@ -212,11 +212,13 @@ def _drifts(segments: Sequence[Segment]) -> Iterator[str]:
 
 def _trend(cycles: FloatArray, values: FloatArray, span: float) -> str | None:
     """How values change with the cycle number where they clearly do."""
-    if np.ptp(values) == 0 or span == 0:
+    if span == 0 or np.ptp(values) < 1e-12 * span or np.ptp(values) == 0:
         return None
-    r = float(np.corrcoef(cycles, values)[0, 1])
-    slope = float(np.polyfit(cycles - cycles.mean(), values, 1)[0])
-    share = abs(slope) * float(np.ptp(cycles)) / span
+    cycles = (cycles - cycles.mean()) / np.ptp(cycles)
+    values = (values - values.mean()) / span
+    slope = float(np.dot(cycles, values) / np.dot(cycles, cycles))
+    r = slope * float(np.std(cycles) / np.std(values))
+    share = abs(slope)
     score = abs(r) * np.sqrt((cycles.size - 2) / max(1 - r**2, 1e-12))
     if score < DRIFT_SCORE or share < DRIFT_SHARE:
         return None

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from device_models.pulses.checks import few_of_each
 from device_models.pulses.kinds import check_kind
+from device_models.pulses.pauses import Rests
 from device_models.pulses.records import Records, Rows, make_records, read_conditions
-from device_models.pulses.rest import Rests
 from device_models.pulses.roles import Roles
 from device_models.pulses.segments import Switches
 from device_models.pulses.stretches import Stretch, cut_by_number, cut_by_sign, cut_in_order

@@ -35,5 +35,5 @@ def scale_of(values: FloatArray) -> FloatArray:
     if np.percentile(values, 99) < LOG_RATIO * np.percentile(values, 1):
         return values
     logs = np.log(values)
-    roughness = [np.std(np.diff(v, 2)) / np.ptp(v) for v in (values, logs)]
+    roughness = [np.std(np.diff(v / np.ptp(v), 2)) for v in (values, logs)]
     return logs if roughness[1] < roughness[0] else values

@@ -7,6 +7,7 @@ from scipy.optimize import least_squares, nnls
 
 from device_models.pulses.types import FloatArray
 
+MOST_STEPS = 1000
 # Shares of a branch whose places tell the width of an S.
 QUARTERS = (0.25, 0.5, 0.75)
 # Logarithms of the powers that make an S steeper at one end.
@@ -28,8 +29,18 @@ def mixture_misfit(values: FloatArray) -> float:
     level, steps = np.ones(values.size), np.arange(values.size)
     slowing = 1 - np.exp(-steps / np.geomspace(0.3, 3.0 * values.size, 30)[:, None])
     shapes = (slowing, -slowing[:, ::-1])
-    columns = [np.vstack([level, -level, shape]).T for shape in shapes]
-    return float(min(nnls(column, rising)[1] for column in columns) ** 2)
+    return min(_nonnegative_misfit(np.vstack([level, -level, x]).T, rising) for x in shapes)
+
+
+def _nonnegative_misfit(columns: FloatArray, values: FloatArray) -> float:
+    """Squared misfit of the best sum of columns with weights of 0 or more."""
+    try:
+        return float(nnls(columns, values, maxiter=MOST_STEPS)[1] ** 2)
+    except RuntimeError:
+        # It turns in circles on a few degenerate readings: the best of the columns alone.
+        shapes, y = columns[:, 2:] - columns[:, 2:].mean(axis=0), values - values.mean()
+        shared = np.maximum(shapes.T @ y, 0.0) ** 2 / np.maximum((shapes**2).sum(axis=0), 1e-300)
+        return float(max(y @ y - shared.max(), 0.0))
 
 
 def _s_misfit(rising: FloatArray) -> float:

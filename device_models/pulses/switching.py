@@ -77,6 +77,7 @@ def switching_at(trace: FloatArray, turns: list[int]) -> Switching:
 
 def _settled(trace: FloatArray, turns: list[int]) -> list[int]:
     """Turns moved to the likeliest switch between their neighbours while that explains more."""
+    trace = trace / np.ptp(trace)
     known: dict[tuple[int, int], tuple[int, float]] = {}
     bounds, best, least = [0, *turns, trace.size - 1], turns, np.inf
     for _ in range(ROUNDS):

@@ -13,8 +13,8 @@ import numpy as np
 
 from device_models.pulses.kinds import without_alternation
 from device_models.pulses.noise import direction, noise_of
+from device_models.pulses.pauses import Rests, Span
 from device_models.pulses.records import Records, Rows
-from device_models.pulses.rest import Rests, Span
 from device_models.pulses.segments import Switches
 from device_models.pulses.stretches import Stretch, check_unique, counted, restarts, split_by
 from device_models.pulses.types import FloatArray, IntArray, PulseDataError, Segment
