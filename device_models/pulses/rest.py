@@ -22,6 +22,8 @@ SAVED_BEFORE, SAVED_AFTER = 15.0, 25.0
 FINEST = 0.001
 # Shares of its fastest pace at which a branch leaves a rest, and at which it stops.
 LEAVES, STOPS = 0.4, 0.1
+# Change of a stretch over its standard error from which it is no rest, before a branch and after.
+LEAST_CERTAIN, STEADY = 4.0, 3.0
 # A rest drifts by less than this share of the range.
 DRIFT = 0.05
 # Readings a smooth curve is compared with; longer stretches as means.
@@ -52,7 +54,9 @@ def rest_before(branch: FloatArray, saved: float = SAVED_BEFORE, pace: float = L
     readings = _end_of_rest(branch)
     if readings < FEWEST_AT_REST or n - readings < FEWEST_MOVING:
         return 0
-    if not (is_flat(branch[:readings], branch) and _pace(branch, readings) >= pace):
+    # The slow end of a branch is worth more than a rest less.
+    steady = STEADY if pace == STOPS else LEAST_CERTAIN
+    if not (is_flat(branch[:readings], branch, steady) and _pace(branch, readings) >= pace):
         return 0
     return readings if _saved(branch, readings) > saved else 0
 
@@ -111,9 +115,9 @@ def _means(values: FloatArray, block: int) -> FloatArray:
     return values[: values.size // block * block].reshape(-1, block).mean(axis=1)
 
 
-def is_flat(part: FloatArray, trace: FloatArray) -> bool:
-    """Whether a part of a trace neither rises nor falls beyond its noise."""
+def is_flat(part: FloatArray, trace: FloatArray, certain: float = LEAST_CERTAIN) -> bool:
+    """Whether a part of a trace changes by less than `certain` standard errors, and by little."""
     third = max(1, part.size // 3)
     drift = abs(float(part[-third:].mean() - part[:third].mean()))
     unsure = 2 * float(np.std(part)) * np.sqrt(2 / third)
-    return abs(direction(part)) < 4 and drift < DRIFT * float(np.ptp(trace)) + unsure
+    return abs(direction(part)) < certain and drift < DRIFT * float(np.ptp(trace)) + unsure
