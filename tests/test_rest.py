@@ -210,3 +210,12 @@ def test_a_rest_is_found_whatever_the_units_and_the_direction(n, at_rest, share,
     branch = np.concatenate([np.full(at_rest - 1, 1.0), relax(n, 1.0, 2.0, share * n)])
     branch = (3 - branch if falls else branch) * factor
     assert rest_before(branch) == at_rest
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n", [15, 30, 60])
+def test_noise_that_grows_with_the_resistance_is_no_rest(tmp_path, n, seed):
+    ways = ((1.0, 10.0, n / 10), (10.0, 1.0, n / 14)) * 3
+    trace = noisy(joined(*(relax(n, *way) for way in ways)), 0.02, seed)
+    data = read(tmp_path, table("R (ohm)", 1 / np.maximum(trace, 0.2)))
+    assert "at rest (lines" not in told(data)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from device_models.pulses.noise import noise_of
 from device_models.pulses.records import Records
 from device_models.pulses.rest import (
     FEWEST_AT_REST,
@@ -24,6 +25,8 @@ from device_models.pulses.types import FloatArray, IntArray, Segment
 CHANCE = 3.0
 # Readings by which a turn may be found too late.
 LATE = 4
+# Noise of a resistance as a share of its range with which it is looked at itself.
+LITTLE_NOISE = 0.02
 # Below this range numbers have no digits left.
 LEAST_SPAN = 1e-290
 
@@ -171,7 +174,11 @@ def _on_scales(
     A conductance that was measured as a resistance comes to rest slowly where it is small.
     """
     readings = rest(part, saved)
-    return rest(1 / part, saved) if not readings and inverse and part.min() > 0 else readings
+    if readings or not inverse or part.min() <= 0:
+        return readings
+    # Where the noise of a resistance spans much of its range, nothing is seen on its scale.
+    part = 1 / part
+    return rest(part, saved) if noise_of(part) < LITTLE_NOISE * float(np.ptp(part)) else 0
 
 
 def _to_turn(part: FloatArray, inverse: bool, saved: float) -> int:
