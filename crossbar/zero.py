@@ -79,7 +79,7 @@ def zero_of_weight(card: DeviceCard, field_G: float = 0.0) -> ZeroChoice:
         reason = _no_room(room, bool(candidates), up, down)
         return ZeroChoice("mid_range", low / 2 + high / 2, 0.5, tuple(candidates), reason)
     best = candidates[int(np.argmax(rooms))]
-    reason = f"an LTP and an LTD pulse cancel {room:.0%} of the range from the nearer end"
+    reason = f"LTP and LTD steps cancel at {room:.0%} of the range from its nearer end"
     return ZeroChoice("symmetry_point", best, room, tuple(candidates), reason)
 
 
@@ -98,7 +98,7 @@ def recommended_zero(
         return Recommendation("mid_range", f"{choice.reason}, which leaves one sign no room")
     if choice.smaller_side_share < GOOD_ROOM and recipe == "mixed_precision":
         return Recommendation("mid_range", f"{choice.reason}, which leaves one sign little room")
-    return Recommendation("symmetry_point", f"{choice.reason}, which leaves both signs room")
+    return Recommendation("symmetry_point", choice.reason)
 
 
 def complaint(card: DeviceCard, field_G: float, choice: ZeroChoice) -> str | None:

@@ -21,6 +21,9 @@ from experiments.tile_check import TileCheck, range_at
 MUCH = 0.05
 """Share of the range from which a misfit makes a card useless for what it is made for."""
 
+NOISY = 2.0
+"""A misfit that is less than so many times the noise is slow noise as well as a wrong shape."""
+
 LEAST_WAY = 0.6
 """Share of the range below which a branch is said to go through a part of it only."""
 
@@ -113,15 +116,23 @@ def sorted_warnings(
 def _misfits(fit: CardFit) -> list[Reason]:
     """Curves that miss the readings, by RMSE over the range at their field."""
     bad, care = {}, {}
-    for branch, law in zip(fit.branches, fit.laws, strict=True):
+    for branch, law, noise in zip(fit.branches, fit.laws, fit.noise, strict=True):
         whole, points = range_at(fit.card, branch.field_G), branch.points()
+        noise_of_mean = noise.write / np.sqrt(len(branch.clusters))
         mean = float(np.sqrt(np.mean((law(points.pulses) - points.values) ** 2))) / whole
         single = _own_scatter(branch, law) / whole
-        bad[branch.name], care[branch.name] = mean, 0.0 if mean > MUCH else single
+        shape = _unexplained(mean, noise_of_mean / whole)
+        bad[branch.name], care[branch.name] = shape, 0.0 if shape > MUCH else single
     return [
         *_missed(Severity.BAD, "the curve misses the mean readings of", bad),
         *_missed(Severity.CARE, "single readings lie off the curve of", care),
     ]
+
+
+def _unexplained(off: float, noise: float) -> float:
+    """Part of a misfit that noise of the readings does not explain; 0 for one of its own size."""
+    beyond = float(np.sqrt(max(off**2 - noise**2, 0.0)))
+    return beyond if beyond > NOISY * noise else 0.0
 
 
 def _own_scatter(branch: Branch, law: Law) -> float:
@@ -134,8 +145,10 @@ def _own_scatter(branch: Branch, law: Law) -> float:
 
 
 def _tile_misses(fit: CardFit, checks: Sequence[TileCheck]) -> list[Reason]:
-    pairs = zip(fit.branches, checks, strict=bool(checks))
-    off = {branch.name: check.rmse_from_data for branch, check in pairs}
+    off = {}
+    for branch, noise, check in zip(fit.branches, fit.noise, checks, strict=False):
+        of_mean = noise.write / np.sqrt(len(branch.clusters)) / range_at(fit.card, branch.field_G)
+        off[branch.name] = _unexplained(check.rmse_from_data, of_mean)
     return _missed(Severity.BAD, "a tile built from the card misses", off)
 
 
