@@ -72,31 +72,39 @@ def solve(
             columns = np.broadcast_to(root_weights, y.shape)[:, None] * jacobian(theta)
         return np.clip(np.nan_to_num(columns), -FAR, FAR)
 
+    low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
+    theta = _search(residual, weighted, start, (low, high), quick, free=len(y) >= len(start))
+    if not quick and np.all((low < theta) & (theta < high)):
+        theta = _polished(theta, residual, weighted)
+    return Solution(theta, size * residual(theta), size * weighted(theta))
+
+
+def _search(
+    residual: Model,
+    weighted: Model,
+    start: FloatArray,
+    bounds: tuple[FloatArray, FloatArray],
+    quick: bool,
+    free: bool,
+) -> FloatArray:
+    """Parameters of least squares: a `free` search, within bounds where that loses its way."""
     settings = {
         "jac": weighted,
         **dict.fromkeys(("xtol", "ftol", "gtol"), 1e-8 if quick else TOLERANCE),
         "max_nfev": MAX_EVALUATIONS // 8 if quick else MAX_EVALUATIONS,
         "x_scale": "jac",
     }
-    low, high = bounds or (np.full(len(start), -np.inf), np.full(len(start), np.inf))
-    begun = np.clip(start, low, high)
+    begun = np.clip(start, *bounds)
 
     def sound(theta: FloatArray) -> bool:
-        """Within the bounds, and no worse than where the search began: it may lose its way."""
-        within = bool(np.all((low <= theta) & (theta <= high)))
+        """Within the bounds, and no worse than where the search began."""
+        within = bool(np.all((bounds[0] <= theta) & (theta <= bounds[1])))
         return within and bool(np.sum(residual(theta) ** 2) <= np.sum(residual(begun) ** 2))
 
-    theta = begun
-    if len(y) >= len(start):
-        theta = least_squares(residual, start, method="lm", **settings).x
-    if len(y) < len(start) or not sound(theta):
-        settings |= {"method": "trf", "bounds": (low, high)}
-        theta = least_squares(residual, begun, **settings).x
-    if not sound(theta):
-        theta = begun
-    if not quick and np.all((low < theta) & (theta < high)):
-        theta = _polished(theta, residual, weighted)
-    return Solution(theta, size * residual(theta), size * weighted(theta))
+    theta = least_squares(residual, start, method="lm", **settings).x if free else start
+    if not free or not sound(theta):
+        theta = least_squares(residual, begun, method="trf", bounds=bounds, **settings).x
+    return theta if sound(theta) else begun
 
 
 def _power_of_two(value: float) -> float:
