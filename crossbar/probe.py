@@ -65,17 +65,18 @@ def measure_tile(
 ) -> PulseData:
     """The card's aihwkit tile measured like a device: every branch and field, as conductances.
 
-    Each branch starts where its curve starts, in the range of each device, and gets the card's
-    number of pulses, with the card's spreads; `n_cycles` times over the same devices. Every
+    Each branch starts where its curve starts, in the range of each device, and gets the pulses
+    it was measured with, with the card's spreads; `n_cycles` times over the same devices. Every
     column of the tile is a device of the measurement.
     """
     segments = []
-    pulses = np.arange(card.n_pulses + 1.0)
     for curve in card.curves:
+        n_pulses = int(np.ceil(card.measured_pulses(curve.branch, curve.field_G)))
+        pulses = np.arange(n_pulses + 1.0)
         device = pulsed_device(card, curve.field_G, construction_seed=seed)
         start = float(device.scale.weight(card.conductance(curve.branch, 0, curve.field_G)))
         for cycle in range(1, n_cycles + 1):
-            weights = probe(device, curve.branch, card.n_pulses, start, n_devices)
+            weights = probe(device, curve.branch, n_pulses, start, n_devices)
             readings = device.scale.conductance(weights)
             segments += [
                 Segment(curve.branch, pulses, readings[:, i], str(i + 1), cycle, curve.field_G)

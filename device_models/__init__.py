@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from device_models.card import CardError, DeviceCard
 from device_models.curves import ExponentialMixture
-from device_models.fit import CardFit, FitError, fit_card
+from device_models.fit import CardFit, CurveFit, FitError, fit_card, fit_curves
 from device_models.library import CardSummary, list_cards, load_card
 from device_models.memristor import Memristor, MemristorParameters
 from device_models.pulses import PulseData, PulseDataError, read_pulses
@@ -22,6 +22,7 @@ __all__ = [
     "CardError",
     "CardFit",
     "CardSummary",
+    "CurveFit",
     "DeviceCard",
     "ExponentialMixture",
     "FitError",
@@ -31,6 +32,7 @@ __all__ = [
     "PulseDataError",
     "__version__",
     "fit_card",
+    "fit_curves",
     "list_cards",
     "load_card",
     "read_branches",
