@@ -77,7 +77,8 @@ def report_text(report: Report, out: str) -> str:
         lines += [f" {MARKS[severity]} {warning}" for severity, warning in report.warnings]
     lines += [
         "",
-        f"Card {card.name}: {card.n_pulses} pulses a branch, conductance in {card.unit}; "
+        f"Card {card.name}: {card.n_pulses} pulses a branch, conductance in "
+        f"{card.unit if card.unit != '1' else 'arbitrary units'}; "
         "shares are of the card's conductance range at that field",
         *_branch_lines(fit),
         "",

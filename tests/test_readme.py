@@ -9,6 +9,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from experiments.fit_device import main as fit_device
 from experiments.report import readme_with_results
 from experiments.store import list_runs
 
@@ -60,3 +61,17 @@ def test_stored_runs_say_where_they_come_from():
         assert result["provenance"]["packages"]["aihwkit"]
         assert not result["test_is_held_out"]
         assert run.history()[-1]["test_accuracy"] == result["test_accuracy"]
+
+
+def test_its_headline_is_that_of_the_command(tmp_path, capsys):
+    """Words and numbers, whatever the last digit that a machine rounds."""
+    shown = re.search(r"<!-- headline: .*? -->\n\n```text\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    data = ROOT / "device_models" / "cards" / "reram_gong_2018.csv"
+    fit_device([str(data), "--out", str(tmp_path / "my_card.json")])
+    told = capsys.readouterr().out
+    found = told[told.index("Verdict") :].split("\n\n")[0]
+    number = r"-?\d+(?:\.\d+)?"
+    assert re.sub(number, "#", found).split() == re.sub(number, "#", shown[1]).split()
+    for here, there in zip(re.findall(number, found), re.findall(number, shown[1]), strict=True):
+        assert float(here) == pytest.approx(float(there), rel=0.05, abs=0.05)
