@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +16,8 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from device_models.plain_text import message
+from experiments.shown import warn
+from experiments.spoken import spoken
 
 CONF = Path(__file__).parents[1] / "conf"
 """The configuration, by its path: a folder `conf` of the user's own does not get in its way."""
@@ -41,7 +45,8 @@ def run_app(job: Callable[[Any], Any], config_name: str = "config") -> None:
     os.environ[TRACEBACK] = "1" if wished == "1" else "0"
     os.environ[FULL_ERROR] = "1"  # hydra then raises what it would print over many lines
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+        with own_warnings_told():
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
     except CONFIGURATION_ERRORS as error:
         if shows_tracebacks():
             raise
@@ -51,6 +56,24 @@ def run_app(job: Callable[[Any], Any], config_name: str = "config") -> None:
             del os.environ[FULL_ERROR]
         else:
             os.environ[FULL_ERROR] = wished
+
+
+@contextmanager
+def own_warnings_told() -> Iterator[None]:
+    """Warnings of this project as one line each on stderr, in options of the command line."""
+    others = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], filename: str, *more: Any) -> None:
+        if issubclass(category, UserWarning) and Path(filename).is_relative_to(CONF.parent):
+            warn(spoken(str(message)))
+        else:
+            others(message, category, filename, *more)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = others
 
 
 def shows_tracebacks() -> bool:

@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import device_models
-from device_models import PulseDataError, read_pulses
+from crossbar import pulsed_device
+from device_models import DeviceCard, ExponentialMixture, PulseDataError, read_pulses
+from device_models.card import Curve
 from experiments.fit_options import READER, fit_parser, reader_options
+from experiments.hydra_app import own_warnings_told
 from experiments.spoken import FLAGS, flags, spoken
 
 ROOT = Path(device_models.__file__).parent
@@ -244,3 +247,16 @@ def test_the_advice_for_columns_without_heading_reads_them(tmp_path):
     )
     assert data.select("LTP")[0].values == pytest.approx([1e-6, 2e-6, 3e-6, 4e-6])
     assert data.select("LTD")[0].values == pytest.approx([4e-6, 3e-6, 2e-6, 1e-6])
+
+
+def test_a_card_without_a_symmetry_point_is_told_in_one_line_of_the_command_line(capsys):
+    """LTP steps are larger at every conductance: nothing drifts to a place between the ends."""
+    up = Curve("LTP", 0.0, ExponentialMixture(50.0, (-49.0,), (500.0,)), n_pulses=40)
+    down = Curve("LTD", 0.0, ExponentialMixture(-50.0, (55.0,), (2500.0,)))
+    card = DeviceCard("uneven", "uneven", "measured", "", "conductance", "1", 200, (up, down))
+    with own_warnings_told():
+        pulsed_device(card)
+    told = capsys.readouterr().err
+    assert told.startswith("warning: card 'uneven' at 0 G: ")
+    assert "crossbar.zero=mid_range" in told
+    assert told.count("\n") == 1
