@@ -40,18 +40,20 @@ def probe(
     n_pulses: int,
     start_weight: float | None = None,
     n_devices: int = 1,
+    own_range: bool = False,
 ) -> FloatArray:
     """Weights before and after each of `n_pulses` LTP or LTD pulses, `n_pulses + 1` x `n_devices`.
 
-    `start_weight` [weight] defaults to the end of the range the branch starts from. A device whose
-    own range is another starts at the same place of its range.
+    `start_weight` [weight] defaults to the end of the range the branch starts from. With
+    `own_range` a device whose own range is another starts at the same place of its range.
     """
     check_choice("branch", branch, BRANCHES)
     up = branch == "LTP"
     if start_weight is None:
         start_weight = device.w_min if up else device.w_max
     tile = single_pulse_tile(device, n_devices)
-    tile.set_weights(_starts(tile, device, float(start_weight)))
+    starts = torch.full((1, n_devices), float(start_weight))
+    tile.set_weights(_in_own_range(tile, device, starts) if own_range else starts)
     weights = [_read(tile)]
     inputs, gradient = torch.ones(1, n_devices), torch.full((1, 1), -1.0 if up else 1.0)
     for _ in range(n_pulses):
@@ -76,7 +78,7 @@ def measure_tile(
         device = pulsed_device(card, curve.field_G, construction_seed=seed)
         start = float(device.scale.weight(card.conductance(curve.branch, 0, curve.field_G)))
         for cycle in range(1, n_cycles + 1):
-            weights = probe(device, curve.branch, n_pulses, start, n_devices)
+            weights = probe(device, curve.branch, n_pulses, start, n_devices, own_range=True)
             readings = device.scale.conductance(weights)
             segments += [
                 Segment(curve.branch, pulses, readings[:, i], str(i + 1), cycle, curve.field_G)
@@ -85,13 +87,12 @@ def measure_tile(
     return PulseData("conductance", card.conductance_unit, tuple(segments), card.name, card.sha256)
 
 
-def _starts(tile: AnalogTile, device: PulsedDevice, start_weight: float) -> torch.Tensor:
-    """Weight that each device starts from, 1 x n_devices: the same place of its own range."""
-    start = torch.full((1, tile.in_size), start_weight)
+def _in_own_range(tile: AnalogTile, device: PulsedDevice, weights: torch.Tensor) -> torch.Tensor:
+    """Weights at the same place of each device's own range as in the range of the mean device."""
     if not (device.w_min_dtod > 0 or device.w_max_dtod > 0):
-        return start
+        return weights
     own = tile.get_hidden_parameters()
-    place = (start_weight - device.w_min) / (device.w_max - device.w_min)
+    place = (weights - device.w_min) / (device.w_max - device.w_min)
     return own["min_bound"] + place * (own["max_bound"] - own["min_bound"])
 
 

@@ -685,7 +685,9 @@ def test_readings_against_time_are_refused(tmp_path):
 
 def test_a_cycle_in_each_row_over_which_readings_move_is_asked_about(tmp_path):
     text = table("Cycle #,LTP (uS),LTD (uS)", COUNT[:21], LTP, LTD)
-    with pytest.raises(PulseDataError, match=r"one reading for each cycle.*columns=\{1: 'pulse'\}"):
+    with pytest.raises(
+        PulseDataError, match=r"counts pulses, not cycles; give columns=\{1: 'pulse'\}"
+    ):
         read(tmp_path, text)
     assert_trace(read(tmp_path, text, columns={1: "pulse"}), 1e-6)
     with pytest.raises(PulseDataError, match=r"columns=\{1: 'pulse'\}"):

@@ -67,9 +67,8 @@ def _check_not_endurance(records: Records, rows: Rows, roles: Roles) -> None:
         mine = rows[branches == branch]
         if mine.size < FEWEST_CYCLES or np.unique(records.cycle[mine]).size < mine.size:
             return
-    values = records.values[rows][~np.isnan(records.values[rows])]
     name = records.table.column_name(column)
-    if branches[0] == "" and float(np.ptp(values)) > STRUCTURED * noise_of(values):
+    if any(_has_structure(records.values[rows[branches == b]]) for b in np.unique(branches)):
         raise PulseDataError(
             f"{_place(records, rows[0])}: one reading for each number of {name}, which rise or "
             f"fall: it counts pulses, not cycles; give columns={{{column + 1}: 'pulse'}}"
@@ -79,6 +78,12 @@ def _check_not_endurance(records: Records, rows: Rows, roles: Roles) -> None:
         f"neither rise nor fall: this looks like endurance, not like a pulse response, which has "
         f"several readings of a branch in each cycle"
     )
+
+
+def _has_structure(values: FloatArray) -> bool:
+    """Whether readings differ by more than noise from one to the next explains."""
+    there = values[~np.isnan(values)]
+    return bool(float(np.ptp(there)) > STRUCTURED * noise_of(there))
 
 
 def _check_not_sweep(records: Records, rows: Rows) -> None:

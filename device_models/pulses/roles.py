@@ -24,7 +24,7 @@ from device_models.pulses.pulse_numbers import find_counter, pulse_columns
 from device_models.pulses.repeats import Repeats, find_repeats
 from device_models.pulses.sidelines import Reading, leave_out_sidelines
 from device_models.pulses.tables import Table, is_number
-from device_models.pulses.time_columns import check_cycles, check_time, is_time
+from device_models.pulses.time_columns import check_time, is_time
 from device_models.pulses.types import PulseDataError, show
 
 LAYOUTS = ("long", "wide", "trace", "rows")
@@ -160,7 +160,6 @@ def _sort_columns(
     readings = [(c, h, pulses[c]) for c, h in enumerate(headings) if h.role == "value"]
     readings = leave_out_sidelines(table, readings, quantity, warnings, left_out)
     check_time(table, headings, readings, conditions, warnings)
-    check_cycles(table, readings, conditions)
     is_one_read = "read_voltage" in conditions and "amplitude" in conditions
     said = frozenset(c for c in given if squeeze(headings[c].text) == "repeat")
     readings, repeats = find_repeats(table, readings, wide_of, said, is_one_read, warnings)
