@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 FEW_DEVICES = 8
 NOISE_GROWTH = 5.0
-SMALL_MISFIT = 1e-3
+SMALL_MISFIT = 5e-3
 LARGEST_MISFIT = 0.05
 """Root mean square of the mean residuals over the range from which on a curve is called bad."""
 
