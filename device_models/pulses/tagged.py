@@ -7,11 +7,18 @@ that a whole table lies on its side.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS
 from device_models.pulses.line_kinds import title_of
+from device_models.pulses.programming import (
+    Told,
+    pulse_labels,
+    pulses_in,
+    settings_of,
+    tell_branches,
+)
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.row_traces import (
     Trace,
@@ -25,7 +32,7 @@ from device_models.pulses.row_traces import (
     with_titles,
 )
 from device_models.pulses.tables import NUMBER, RawRows, Source, Table, counts, rises, width_of
-from device_models.pulses.tag_lines import FEWEST, Line, heading_of, take_apart
+from device_models.pulses.tag_lines import FEWEST, Line, heading_of, join_brackets, take_apart
 from device_models.pulses.types import PulseDataError, show
 
 Row = Sequence[str]
@@ -43,6 +50,7 @@ class Lines:
 
     all: Sequence[Line]
     source: Source
+    told: Told
 
     def of(self, *roles: str) -> list[Line]:
         """Lines whose tag has one of these roles, in the order of the file."""
@@ -58,11 +66,20 @@ class Lines:
         """Lines whose tags are no known word: names of devices, if anything."""
         return self.of("unknown")
 
+    @property
+    def pulses_differ(self) -> bool:
+        """Lines state other pulses for one branch than lines above them."""
+        said = [line.settings for line in self.all if line.settings]
+        return len({item for items in said for item in pulses_in(items).items()}) > len(
+            {key for items in said for key in pulses_in(items)}
+        )
+
     def traces(self) -> Iterator[Trace]:
         """Every line of readings, those of named devices too, in the order of the file."""
+        with_pulses = self.pulses_differ
         for line in self.all:
             if line.role == "value":
-                yield _trace(line, self.source)
+                yield _trace(line, self.source, with_pulses)
             elif line.role == "unknown":
                 yield _of_device(line)
 
@@ -78,10 +95,12 @@ def find_tagged(
         return None
     if layout is None and len(raw.cells) > MANY and not _seem_traces(raw, source):
         return None
-    found = [take_apart(row, line, source) for row, line in _rows(raw)]
-    lines = Lines(_data_lines(found), source)
+    told = tell_branches([take_apart(row, line, source) for row, line in _rows(raw)], source)
+    lines = Lines(_data_lines(told.lines), source, told)
     if not lines.all or _has_head(raw, lines.all[0], source):
         return None
+    if told.error:
+        raise told.error
     first = lines.all[0]
     if first.role in LABELS and (counts(first.cells) or rises(first.cells)):
         return None
@@ -101,6 +120,7 @@ def may_be_rows(source: Source, raw: RawRows) -> bool:
     if table is None:
         return False
     found = [take_apart(row, line, source) for row, line in _rows(raw)]
+    found = list(tell_branches(found, source).lines)
     tags = [line.tag for line in found if line is not None and line.role == "value"]
     longest = max(len(row) for row in raw.cells)
     return len(tags) < longest and all(a != b for a, b in pairwise(tags))
@@ -199,11 +219,13 @@ def _is_plain(lines: Lines) -> bool:
     return not lines.named and not is_index and respond(lines.traces(), lines.source)
 
 
-def _trace(line: Line, source: Source) -> Trace:
-    """The line as a trace with the labels of its tag."""
+def _trace(line: Line, source: Source, with_pulses: bool) -> Trace:
+    """The line as a trace with the labels of its tag, and what it states about its own pulses."""
     heading = line.heading
     assert heading is not None
-    labels: dict[str, str] = {}
+    labels = pulse_labels(line, source) if with_pulses else {}
+    if line.owner:
+        labels["device"] = line.owner
     for name in ("branch", "device", "cycle"):
         if getattr(heading, name) is not None:
             labels[name] = str(getattr(heading, name))
@@ -241,9 +263,11 @@ def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     pulses = lines.pulses[0].cells if lines.pulses else None
     beside = {line.tag: line.cells for line in lines.of(*LABELS, "read_voltage")}
     value = _value(source, traces)
-    return long_table(
-        with_remarks(base, around, comments), with_cycles(traces), value, pulses, beside
-    )
+    table = with_remarks(base, around, comments)
+    texts = [*table.remarks, *(text for line in lines.all for text in line.settings)]
+    stated = settings_of(texts, lines.told.branches)
+    table = replace(table, settings=stated.completed(table.settings))
+    return long_table(table, with_cycles(traces), value, pulses, beside)
 
 
 def _titles(raw: RawRows, lines: Lines) -> dict[int, dict[str, str]]:
@@ -254,9 +278,10 @@ def _titles(raw: RawRows, lines: Lines) -> dict[int, dict[str, str]]:
     used = {line.line for line in lines.all}
     start = max(0, list(raw.lines).index(lines.all[0].line) - 1)
     last = lines.all[-1].line
-    texts = {at: " ".join(row) for row, at in list(_rows(raw))[start:] if at not in used}
+    texts = {at: " ".join(join_brackets(row)) for row, at in list(_rows(raw))[start:] if at not in used}
     titles = {at: title_of(text) for at, text in texts.items() if at < last}
-    return titles if len(titles) > 1 and all(titles.values()) else {}
+    enough = len(titles) > 1 or lines.told.branches
+    return titles if titles and enough and all(titles.values()) else {}
 
 
 def _value(source: Source, traces: Sequence[Trace]) -> str:
@@ -278,6 +303,7 @@ def _value(source: Source, traces: Sequence[Trace]) -> str:
 def _notes(raw: RawRows, lines: Lines, traces: Sequence[Trace], n_titles: int) -> list[str]:
     count = "1 row" if len(traces) == 1 else f"{len(traces)} rows"
     notes = [f"each row is read as one trace: {count}, first in line {traces[0].line}"]
+    notes += [lines.told.note] if lines.told.note else []
     for line in lines.of("ignored"):
         notes.append(f"line {line.line} ({show(line.tag)}) is no trace and left out")
     if lines.named:

@@ -1,0 +1,58 @@
+"""Settings above a table as pairs of lines: their names, and below them one line of values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from device_models.pulses.head_labels import is_label, read
+from device_models.pulses.line_kinds import has_numbers, is_text, starts_like_number
+from device_models.pulses.tables import RawRows, Source, width_of
+
+Row = Sequence[str]
+
+FEWEST_ROWS = 5
+"""Rows of numbers below the last pair that make it the table."""
+
+LINES_OF_PAIR = 2
+
+
+def without_pairs(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
+    """Only the table below pairs of names and values; all rows where there are no such pairs."""
+    at = 0
+    while at + LINES_OF_PAIR < len(raw.cells) and _is_pair(raw, at, source):
+        at += LINES_OF_PAIR
+    if not at or not _is_table(raw, at, source):
+        return raw
+    # Rows as wide as the head may label its columns one by one.
+    if any(width_of(row) == width_of(raw.cells[at]) for row in raw.cells[:at]):
+        return raw
+    aside += raw.cells[:at]
+    return raw.take(range(at, len(raw.cells)))
+
+
+def _is_pair(raw: RawRows, at: int, source: Source) -> bool:
+    """Names, as many values, and then names of something else."""
+    names, values, below = (raw.cells[at + k] for k in range(LINES_OF_PAIR + 1))
+    same = width_of(names) == width_of(values) > 1
+    heads = is_text(names, source) and all(names) and is_text(below, source)
+    stated = has_numbers(values, source) or any(map(_is_date, values))
+    is_other = list(below) != list(names) and not _names_readings(names) and not is_label(values[0])
+    return same and heads and stated and is_other
+
+
+def _is_date(cell: str) -> bool:
+    return cell[:1].isdigit() and sum(not c.isdigit() for c in cell) > 1
+
+
+def _names_readings(names: Row) -> bool:
+    """Pulse numbers beside readings: a table of one row, and no settings."""
+    roles = {heading.role for cell in names if (heading := read(cell)) is not None}
+    return {"pulse", "value"} <= roles
+
+
+def _is_table(raw: RawRows, at: int, source: Source) -> bool:
+    """A head and at least so many rows of numbers follow."""
+    rows = raw.cells[at + 1 : at + 1 + FEWEST_ROWS]
+    width = width_of(raw.cells[at])
+    numbers = [has_numbers(row, source) and starts_like_number(row) for row in rows]
+    return len(rows) == FEWEST_ROWS and width > 1 and all(numbers)

@@ -1,0 +1,164 @@
+"""Rows tagged as programming and erasing: their readings tell which of the two raises G.
+
+Programming may mean either branch, so the words alone say nothing. All rows of a tag go one way,
+and those of the other tag the other way, or the words cannot be understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from device_models.pulses.row_traces import direction_of
+from device_models.pulses.settings import Settings
+from device_models.pulses.tables import Source
+from device_models.pulses.tag_lines import Line, heading_of
+from device_models.pulses.types import PulseDataError, show
+from device_models.pulses.units import convert, find_unit
+
+PROGRAM = r"prog(?:ram(?:m(?:ing|ed))?)?"
+ERASE = r"eras(?:e|ing|ed)"
+WORD = re.compile(
+    rf"(?<![A-Za-z])(?P<letter>[GRI])[_ \-]?(?:(?P<program>{PROGRAM})|{ERASE})(?![A-Za-z])",
+    re.IGNORECASE,
+)
+# "tprog: 0.0002", "V_erase = -3 V", "program time: 1 ms": which pulses, what of them, how much.
+PULSE = re.compile(
+    rf"(?<![A-Za-z])(?:(?P<kind>[tTvV])[_ ]?)?(?:(?P<program>{PROGRAM})|{ERASE})"
+    r"(?:[_ ](?:pulse[_ ])?(?P<name>time|width|duration|voltage|amplitude))?"
+    r"\s*[:=]\s*(?P<number>[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*(?P<unit>[^\W\d]{1,3}(?![A-Za-z]))?",
+    re.IGNORECASE,
+)
+WAYS = {1: "rise", -1: "fall"}
+MEASURES = {"width_s": "time", "amplitude_V": "voltage"}
+COLUMNS = {"width_s": "width (s)", "amplitude_V": "amplitude (V)"}
+
+# Values of the pulses by "program" or "erase" and by the field of `Settings`.
+Pulses = Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """Lines with the branches that the readings tell, the branch by word, and what to say.
+
+    `error` is raised where the lines turn out to be traces and nothing tells their branches.
+    """
+
+    lines: Sequence[Line | None]
+    branches: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    error: PulseDataError | None = None
+
+
+def tell_branches(lines: Sequence[Line | None], source: Source) -> Told:
+    """The lines with LTP and LTD in place of programming and erasing in their tags."""
+    tagged = [(line, match) for line in lines if line and (match := WORD.search(line.tag))]
+    if not tagged:
+        return Told(lines)
+    ways: dict[str, dict[int, Line]] = defaultdict(dict)
+    for line, match in tagged:
+        if way := direction_of(line.cells, source):
+            ways[_word(match)].setdefault(way, line)
+    if error := _contradiction(ways, source):
+        return Told(lines, error=error)
+    branches = {}
+    for line, match in tagged:
+        word, rises = _word(match), -1 if match["letter"].upper() == "R" else 1
+        if word in ways:
+            branches[word] = "LTP" if next(iter(ways[word])) == rises else "LTD"
+    told = [_with_branch(line, branches) for line in lines]
+    return Told(told, branches, _note(tagged, ways, branches))
+
+
+def _word(match: re.Match[str]) -> str:
+    return "program" if match["program"] else "erase"
+
+
+def _contradiction(
+    ways: Mapping[str, Mapping[int, Line]], source: Source
+) -> PulseDataError | None:
+    """Rows of one tag that go both ways, or rows of both tags that go the same way."""
+    for found in ways.values():
+        if len(found) == 2:
+            first, second = sorted(found.values(), key=lambda line: line.line)
+            way = next(WAYS[w] for w, line in found.items() if line is second)
+            return source.error(
+                second.line,
+                f"the readings of {show(second.tag)} {way} here and not in line {first.line}; "
+                f"rows of one tag have to go one way, or be called LTP and LTD",
+            )
+    if len(ways) == 2:
+        (way, first), (other, second) = (next(iter(found.items())) for found in ways.values())
+        if way == other:
+            return source.error(
+                second.line,
+                f"the readings of {show(second.tag)} {WAYS[way]} as those of {show(first.tag)} "
+                f"in line {first.line} do; call the rows LTP and LTD",
+            )
+    return None
+
+
+def _with_branch(line: Line | None, branches: Mapping[str, str]) -> Line | None:
+    """The line with its branch in the heading of its tag."""
+    match = WORD.search(line.tag) if line else None
+    if line is None or match is None or _word(match) not in branches:
+        return line
+    named = f"{match['letter']} {branches[_word(match)]}"
+    heading = heading_of(line.tag[: match.start()] + named + line.tag[match.end() :])
+    return replace(line, heading=heading)
+
+
+def _note(
+    tagged: Sequence[tuple[Line, re.Match[str]]],
+    ways: Mapping[str, Mapping[int, Line]],
+    branches: Mapping[str, str],
+) -> str:
+    said = {}
+    for _, match in tagged:
+        word = _word(match)
+        if word in branches and word not in said:
+            way = WAYS[next(iter(ways[word]))]
+            said[word] = f"{show(match[0])} {way} and are {branches[word]}"
+    return f"the readings tell the branches: those of {', those of '.join(said.values())}"
+
+
+def pulses_in(texts: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Widths [s] and amplitudes [V] that texts state for programming and erasing pulses."""
+    found: dict[tuple[str, str], float] = {}
+    for match in PULSE.finditer(" ".join(texts)):
+        unit = find_unit(match["unit"]) if match["unit"] else None
+        by_name = {"t": "width_s", "v": "amplitude_V"}.get((match["kind"] or "").lower())
+        if match["name"]:
+            is_voltage = match["name"].lower() in ("voltage", "amplitude")
+            by_name = "amplitude_V" if is_voltage else "width_s"
+        if by_name is None or (match["unit"] and (unit is None or unit.measures != MEASURES[by_name])):
+            continue
+        value = convert(float(match["number"].replace(",", ".")), unit)
+        if by_name == "amplitude_V" or value > 0:
+            found[_word(match), by_name] = value
+    return found
+
+
+def settings_of(texts: Sequence[str], branches: Mapping[str, str]) -> Settings:
+    """What the texts state about the pulses of each branch; nothing where they differ."""
+    values: dict[str, set[float]] = defaultdict(set)
+    for text in texts:
+        for (word, name), value in pulses_in([text]).items():
+            if word in branches:
+                values[f"{branches[word].lower()}_{name}"].add(value)
+    return Settings(**{name: found.pop() for name, found in values.items() if len(found) == 1})
+
+
+def pulse_labels(line: Line, source: Source) -> dict[str, str]:
+    """Cells of width and amplitude by heading, as the tag of a line states them for its own word."""
+    match = WORD.search(line.tag)
+    if match is None:
+        return {}
+    return {
+        COLUMNS[name]: f"{value:g}".replace(".", source.decimal)
+        for (word, name), value in pulses_in(line.settings).items()
+        if word == _word(match)
+    }
