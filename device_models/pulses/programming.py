@@ -65,7 +65,7 @@ def tell_branches(lines: Sequence[Line | None], source: Source) -> Told:
     if error := _contradiction(ways, source):
         return Told(lines, error=error)
     branches = {}
-    for line, match in tagged:
+    for _, match in tagged:
         word, rises = _word(match), -1 if match["letter"].upper() == "R" else 1
         if word in ways:
             branches[word] = "LTP" if next(iter(ways[word])) == rises else "LTD"
@@ -77,9 +77,7 @@ def _word(match: re.Match[str]) -> str:
     return "program" if match["program"] else "erase"
 
 
-def _contradiction(
-    ways: Mapping[str, Mapping[int, Line]], source: Source
-) -> PulseDataError | None:
+def _contradiction(ways: Mapping[str, Mapping[int, Line]], source: Source) -> PulseDataError | None:
     """Rows of one tag that go both ways, or rows of both tags that go the same way."""
     for found in ways.values():
         if len(found) == 2:
@@ -90,14 +88,14 @@ def _contradiction(
                 f"the readings of {show(second.tag)} {way} here and not in line {first.line}; "
                 f"rows of one tag have to go one way, or be called LTP and LTD",
             )
-    if len(ways) == 2:
-        (way, first), (other, second) = (next(iter(found.items())) for found in ways.values())
-        if way == other:
-            return source.error(
-                second.line,
-                f"the readings of {show(second.tag)} {WAYS[way]} as those of {show(first.tag)} "
-                f"in line {first.line} do; call the rows LTP and LTD",
-            )
+    if len(ways) == 2 and len({way for found in ways.values() for way in found}) == 1:
+        first, second = (line for found in ways.values() for line in found.values())
+        way = WAYS[next(iter(next(iter(ways.values()))))]
+        return source.error(
+            second.line,
+            f"the readings of {show(second.tag)} {way} as those of {show(first.tag)} "
+            f"in line {first.line} do; call the rows LTP and LTD",
+        )
     return None
 
 
@@ -129,17 +127,21 @@ def pulses_in(texts: Sequence[str]) -> dict[tuple[str, str], float]:
     """Widths [s] and amplitudes [V] that texts state for programming and erasing pulses."""
     found: dict[tuple[str, str], float] = {}
     for match in PULSE.finditer(" ".join(texts)):
-        unit = find_unit(match["unit"]) if match["unit"] else None
-        by_name = {"t": "width_s", "v": "amplitude_V"}.get((match["kind"] or "").lower())
-        if match["name"]:
-            is_voltage = match["name"].lower() in ("voltage", "amplitude")
-            by_name = "amplitude_V" if is_voltage else "width_s"
-        if by_name is None or (match["unit"] and (unit is None or unit.measures != MEASURES[by_name])):
+        name, unit = _field(match), find_unit(match["unit"] or "")
+        if not name or (match["unit"] and (unit is None or unit.measures != MEASURES[name])):
             continue
         value = convert(float(match["number"].replace(",", ".")), unit)
-        if by_name == "amplitude_V" or value > 0:
-            found[_word(match), by_name] = value
+        if name == "amplitude_V" or value > 0:
+            found[_word(match), name] = value
     return found
+
+
+def _field(match: re.Match[str]) -> str:
+    """The field of `Settings` that a statement gives; empty where it does not say which."""
+    if match["name"]:
+        is_voltage = match["name"].lower() in ("voltage", "amplitude")
+        return "amplitude_V" if is_voltage else "width_s"
+    return {"t": "width_s", "v": "amplitude_V"}.get((match["kind"] or "").lower(), "")
 
 
 def settings_of(texts: Sequence[str], branches: Mapping[str, str]) -> Settings:
@@ -153,7 +155,7 @@ def settings_of(texts: Sequence[str], branches: Mapping[str, str]) -> Settings:
 
 
 def pulse_labels(line: Line, source: Source) -> dict[str, str]:
-    """Cells of width and amplitude by heading, as the tag of a line states them for its own word."""
+    """Cells of width and amplitude by heading, as a line states them for the word of its tag."""
     match = WORD.search(line.tag)
     if match is None:
         return {}

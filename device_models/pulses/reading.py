@@ -63,12 +63,16 @@ def read_table(table: Table, options: Options) -> Part:
         table, roles, measured.values, rises, options.given, options.keep_rest
     )
     _check_options(table, segments, options.given)
+    settings = table.settings
+    if "width" in roles.conditions:
+        # Widths of the rows say more than one above the table, also where they are stepped.
+        settings = replace(settings, width_s=None, ltp_width_s=None, ltd_width_s=None)
     # Before the settings: an LTP and an LTD of other pulses still belong to one cycle.
     suspicious = check_segments(segments, measured.quantity, measured.unit)
     return Part(
         measured.quantity,
         measured.unit,
-        tuple(_with_settings(segment, table.settings) for segment in segments),
+        tuple(_with_settings(segment, settings) for segment in segments),
         (*table.notes, *left_out, *measured.warnings, *roles.warnings, *notes, *suspicious),
         describe_columns(table, roles),
         measured.read_noise,

@@ -7,18 +7,12 @@ that a whole table lies on its side.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS
 from device_models.pulses.line_kinds import title_of
-from device_models.pulses.programming import (
-    Told,
-    pulse_labels,
-    pulses_in,
-    settings_of,
-    tell_branches,
-)
+from device_models.pulses.programming import settings_of, tell_branches
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.row_traces import (
     Trace,
@@ -27,12 +21,12 @@ from device_models.pulses.row_traces import (
     long_table,
     respond,
     starts_with_count,
-    trimmed,
     with_cycles,
     with_titles,
 )
 from device_models.pulses.tables import NUMBER, RawRows, Source, Table, counts, rises, width_of
 from device_models.pulses.tag_lines import FEWEST, Line, heading_of, join_brackets, take_apart
+from device_models.pulses.tagged_lines import Lines
 from device_models.pulses.types import PulseDataError, show
 
 Row = Sequence[str]
@@ -41,47 +35,6 @@ MANY = 40
 """Lines from which on a few are looked at first."""
 
 WORDS = {"resistance": "R", "conductance": "G", "current": "I"}
-UNITS = {"field_G": "field (G)", "amplitude_V": "amplitude (V)", "width_s": "width (s)"}
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """The lines that belong to the table, by what their tags are."""
-
-    all: Sequence[Line]
-    source: Source
-    told: Told
-
-    def of(self, *roles: str) -> list[Line]:
-        """Lines whose tag has one of these roles, in the order of the file."""
-        return [line for line in self.all if line.role in roles]
-
-    @property
-    def pulses(self) -> list[Line]:
-        """Lines of pulse numbers."""
-        return self.of("pulse")
-
-    @property
-    def named(self) -> list[Line]:
-        """Lines whose tags are no known word: names of devices, if anything."""
-        return self.of("unknown")
-
-    @property
-    def pulses_differ(self) -> bool:
-        """Lines state other pulses for one branch than lines above them."""
-        said = [line.settings for line in self.all if line.settings]
-        return len({item for items in said for item in pulses_in(items).items()}) > len(
-            {key for items in said for key in pulses_in(items)}
-        )
-
-    def traces(self) -> Iterator[Trace]:
-        """Every line of readings, those of named devices too, in the order of the file."""
-        with_pulses = self.pulses_differ
-        for line in self.all:
-            if line.role == "value":
-                yield _trace(line, self.source, with_pulses)
-            elif line.role == "unknown":
-                yield _of_device(line)
 
 
 def find_tagged(
@@ -219,29 +172,6 @@ def _is_plain(lines: Lines) -> bool:
     return not lines.named and not is_index and respond(lines.traces(), lines.source)
 
 
-def _trace(line: Line, source: Source, with_pulses: bool) -> Trace:
-    """The line as a trace with the labels of its tag, and what it states about its own pulses."""
-    heading = line.heading
-    assert heading is not None
-    labels = pulse_labels(line, source) if with_pulses else {}
-    if line.owner:
-        labels["device"] = line.owner
-    for name in ("branch", "device", "cycle"):
-        if getattr(heading, name) is not None:
-            labels[name] = str(getattr(heading, name))
-    for name, column in UNITS.items():
-        if getattr(heading, name) is not None:
-            text = f"{getattr(heading, name):g}"
-            labels[column] = text.replace(".", source.decimal)
-    if heading.number is not None:
-        labels.setdefault("cycle" if heading.branch else "device", heading.number)
-    return trimmed(Trace(line.line, line.cells, line.fields, labels, heading))
-
-
-def _of_device(line: Line) -> Trace:
-    return trimmed(Trace(line.line, line.cells, line.fields, {"device": line.tag[:40]}))
-
-
 def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     """The long table, with the other lines of the file as remarks."""
     source, titles = lines.source, _titles(raw, lines)
@@ -278,7 +208,9 @@ def _titles(raw: RawRows, lines: Lines) -> dict[int, dict[str, str]]:
     used = {line.line for line in lines.all}
     start = max(0, list(raw.lines).index(lines.all[0].line) - 1)
     last = lines.all[-1].line
-    texts = {at: " ".join(join_brackets(row)) for row, at in list(_rows(raw))[start:] if at not in used}
+    texts = {
+        at: " ".join(join_brackets(row)) for row, at in list(_rows(raw))[start:] if at not in used
+    }
     titles = {at: title_of(text) for at, text in texts.items() if at < last}
     enough = len(titles) > 1 or lines.told.branches
     return titles if titles and enough and all(titles.values()) else {}
