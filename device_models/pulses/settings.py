@@ -29,7 +29,8 @@ HEIGHT = r"(?:voltage|amplitude|height|amp|v)"
 ENDINGS = (
     (
         "read",
-        r"v[_ ]?read(?:ing)?|read(?:ing)?[_ \-]*(?:pulse[_ \-]*)?(?:voltage|bias|v|amplitude)",
+        r"v[_ ]?read(?:ing)?|read(?:ing)?[_ \-]*(?:pulse[_ \-]*)?"
+        r"(?:voltage|volt|vol|bias|v|amplitude)",
     ),
     ("read", r"v[_ ]?ds|v[_ ]?drain|drain[_ ]voltage"),
     ("read pulse", r"read(?:ing)?(?:[_ ]?(?:pulse|at))?|reads?[_ ]at"),
