@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from device_models.pulses.head_labels import is_label, read
+from device_models.pulses.head_labels import LABELS, read
 from device_models.pulses.line_kinds import has_numbers, is_text, starts_like_number
 from device_models.pulses.tables import RawRows, Source, width_of
 
@@ -23,8 +23,9 @@ def without_pairs(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
         at += LINES_OF_PAIR
     if not at or not _is_table(raw, at, source):
         return raw
-    # Rows as wide as the head may label its columns one by one.
-    if any(width_of(row) == width_of(raw.cells[at]) for row in raw.cells[:at]):
+    # Names as many as the columns may label these one by one.
+    width = width_of(raw.cells[at])
+    if any(width_of(row) == width and _may_label(row) for row in raw.cells[:at:LINES_OF_PAIR]):
         return raw
     aside += raw.cells[:at]
     return raw.take(range(at, len(raw.cells)))
@@ -36,8 +37,20 @@ def _is_pair(raw: RawRows, at: int, source: Source) -> bool:
     same = width_of(names) == width_of(values) > 1
     heads = is_text(names, source) and all(names) and is_text(below, source)
     stated = has_numbers(values, source) or any(map(_is_date, values))
-    is_other = list(below) != list(names) and not _names_readings(names) and not is_label(values[0])
+    is_other = list(below) != list(names) and not _names_readings(names) and not _is_name(values[0])
     return same and heads and stated and is_other
+
+
+def _is_name(cell: str) -> bool:
+    """A label, or the name of one, as rows of labels begin with."""
+    heading = read(cell) if cell else None
+    return heading is not None and (heading.labelled or heading.role in LABELS)
+
+
+def _may_label(names: Row) -> bool:
+    """A cell is a label, or names readings."""
+    headings = [read(cell) for cell in names]
+    return any(h is not None and (h.labelled or h.role == "value") for h in headings)
 
 
 def _is_date(cell: str) -> bool:

@@ -11,11 +11,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from device_models.pulses.row_traces import direction_of
+import numpy as np
+
+from device_models.pulses.counting import is_below_zero
+from device_models.pulses.row_traces import direction_of, numbers
 from device_models.pulses.settings import Settings
 from device_models.pulses.tables import Source
 from device_models.pulses.tag_lines import Line, heading_of
-from device_models.pulses.types import PulseDataError, show
+from device_models.pulses.types import FloatArray, PulseDataError, show
 from device_models.pulses.units import convert, find_unit
 
 PROGRAM = r"prog(?:ram(?:m(?:ing|ed))?)?"
@@ -59,8 +62,10 @@ def tell_branches(lines: Sequence[Line | None], source: Source) -> Told:
     if not tagged:
         return Told(lines)
     ways: dict[str, dict[int, Line]] = defaultdict(dict)
+    # Of readings that are negative throughout the size counts.
+    upright = -1 if is_below_zero(_readings(tagged, source)) else 1
     for line, match in tagged:
-        if way := direction_of(line.cells, source):
+        if way := upright * direction_of(line.cells, source):
             ways[_word(match)].setdefault(way, line)
     if error := _contradiction(ways, source):
         return Told(lines, error=error)
@@ -75,6 +80,10 @@ def tell_branches(lines: Sequence[Line | None], source: Source) -> Told:
 
 def _word(match: re.Match[str]) -> str:
     return "program" if match["program"] else "erase"
+
+
+def _readings(tagged: Sequence[tuple[Line, re.Match[str]]], source: Source) -> FloatArray:
+    return np.concatenate([numbers(line.cells, source) for line, _ in tagged])
 
 
 def _contradiction(ways: Mapping[str, Mapping[int, Line]], source: Source) -> PulseDataError | None:

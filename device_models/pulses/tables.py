@@ -19,6 +19,8 @@ NUMBER = {
     ".": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?(?:\d+(?:,\d+)?|,\d+)(?:[eE][+-]?\d+)?", re.ASCII),
 }
+# Numbers written with separators of thousands.
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[,.'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?")
 # What instruments and spreadsheets write where there is no reading.
 MISSING = {
     *("", "nan", "-nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "---", "#div/0!"),

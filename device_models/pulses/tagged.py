@@ -212,8 +212,11 @@ def _titles(raw: RawRows, lines: Lines) -> dict[int, dict[str, str]]:
         at: " ".join(join_brackets(row)) for row, at in list(_rows(raw))[start:] if at not in used
     }
     titles = {at: title_of(text) for at, text in texts.items() if at < last}
-    enough = len(titles) > 1 or lines.told.branches
-    return titles if titles and enough and all(titles.values()) else {}
+    if len(titles) == 1 and lines.told.branches:
+        # A lone title gives the name in front; its widths belong to one of the words each.
+        titles = {at: {k: v for k, v in t.items() if k == "device"} for at, t in titles.items()}
+        return titles if all(titles.values()) else {}
+    return titles if len(titles) > 1 and all(titles.values()) else {}
 
 
 def _value(source: Source, traces: Sequence[Trace]) -> str:

@@ -44,7 +44,6 @@ COMMENT = re.compile(r"\s*(?:#(?!\s*[,;\t])|%|//)")
 MAX_LINE = 2**20
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 COMMA_PAIR = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[,.'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?")
 
 Where = Callable[[int], str]
 

@@ -1,0 +1,122 @@
+"""Rows tagged as programming and erasing: the readings tell the branch, never the word."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from written_tables import DOWN, UP, assert_trace, one, read, refusal, relax, text_of
+
+quick = settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+TITLE = "(K7,1,3) tprog: 0.003, terase: 0.0005\n"
+FALLS = "the readings tell the branches: those of 'Gprog' fall and are LTD, those of 'Gerase' rise"
+
+
+def test_cycles_of_programming_and_erasing_below_a_title_of_widths(tmp_path):
+    rows = [["Gprog", *DOWN], ["Gerase", *UP[:-2]], ["Gprog", *DOWN[:-3]], ["Gerase", *UP]]
+    data = read(tmp_path, (TITLE + text_of(*rows)).replace("\n", "\r\n"), unit="nS")
+    assert (data.devices, data.cycles, data.quantity) == (("K7,1,3",), (1, 2), "conductance")
+    assert_trace(one(data, "LTD", cycle=1), DOWN, scale=1e-9)
+    assert_trace(one(data, "LTP", cycle=1), UP[:-2], scale=1e-9)
+    assert_trace(one(data, "LTD", cycle=2), DOWN[:-3], scale=1e-9)
+    assert {s.width_s for s in data.select("LTD")} == {0.003}
+    assert {s.width_s for s in data.select("LTP")} == {0.0005}
+    assert set(one(data, "LTP", cycle=2).lines) == {5}
+    assert any(w.startswith(FALLS) for w in data.warnings)
+
+
+def test_programming_that_raises_the_conductance_is_ltp(tmp_path):
+    rows = [["G_program", *UP], ["G_erase", *DOWN]]
+    data = read(tmp_path, "tprog: 1 ms, terase: 20 us\n" + text_of(*rows))
+    assert_trace(one(data, "LTP"), UP)
+    assert (one(data, "LTP").width_s, one(data, "LTD").width_s) == (1e-3, 2e-5)
+    said = "those of 'G_program' rise and are LTP, those of 'G_erase' fall and are LTD"
+    assert any(said in w for w in data.warnings)
+
+
+def test_resistances_and_negative_currents_are_told_by_the_conductance(tmp_path):
+    ohms = read(tmp_path, text_of(["Rprog", *UP], ["Rerase", *DOWN]), unit="kOhm")
+    assert_trace(one(ohms, "LTD"), UP, scale=1e3)
+    currents = [["Iprog (nA)", *[-x for x in UP]], ["Ierase (nA)", *[-x for x in DOWN]]]
+    data = read(tmp_path, text_of(*currents), read_voltage_V=-0.5)
+    assert_trace(one(data, "LTP"), UP, scale=2e-9)
+
+
+def test_devices_in_brackets_with_commas_and_settings_before_the_tag(tmp_path):
+    lines = []
+    for k in range(3):
+        front = f"(K7,{k},0)"
+        lines += [f"{front},tprog=0.003,Gprog, " + ", ".join(str((1 + k) * x) for x in DOWN)]
+        lines += [f"{front},terase=0.0005,Gerase, " + ", ".join(str((1 + k) * x) for x in UP[k:])]
+    data = read(tmp_path, "\n".join(lines), unit="uS")
+    assert data.devices == ("K7,0,0", "K7,1,0", "K7,2,0")
+    assert data.cycles == (1,)
+    assert_trace(one(data, "LTD", device="K7,2,0"), [3 * x for x in DOWN], scale=1e-6)
+    assert_trace(one(data, "LTP", device="K7,1,0"), [2 * x for x in UP[1:]], scale=1e-6)
+    assert one(data, "LTP", device="K7,1,0").width_s == 0.0005
+    assert one(data, "LTD", device="K7,1,0").width_s == 0.003
+
+
+def test_widths_that_differ_from_row_to_row_stay_with_their_rows(tmp_path):
+    rows = [
+        *(["tprog=0.001", "Gprog", *DOWN], ["terase=0.01", "Gerase", *UP]),
+        *(["tprog=0.002", "Gprog", *DOWN[:-1]], ["terase=0.01", "Gerase", *UP[:-1]]),
+    ]
+    data = read(tmp_path, text_of(*rows))
+    widths = {(s.branch, s.values.size, s.width_s) for s in data.segments}
+    long, short = {("LTD", 12, 0.001), ("LTP", 12, 0.01)}, {("LTD", 11, 0.002), ("LTP", 11, 0.01)}
+    assert widths == long | short
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [["Gprog", *DOWN], ["Gerase", *UP], ["Gprog", *UP]],
+            "line 3: the readings of 'Gprog' rise here and not in line 1",
+        ),
+        (
+            [["Gprog", *UP], ["Gerase", *UP]],
+            "line 2: the readings of 'Gerase' rise as those of 'Gprog' in line 1 do",
+        ),
+    ],
+)
+def test_rows_that_contradict_each_other_are_an_error(tmp_path, rows, said):
+    assert said in refusal(tmp_path, text_of(*rows))
+
+
+def test_words_without_a_quantity_are_no_branches(tmp_path):
+    refusal(tmp_path, text_of(["prog", *DOWN], ["erase", *UP]))
+
+
+def test_words_of_programming_in_a_column_of_a_long_table_stay_as_they_were(tmp_path):
+    rows = [["state", "pulse", "a", "b"]]
+    rows += [["Gprog" if k % 2 else "Gerase", k, x, 2 * x] for k, x in enumerate(UP)]
+    assert "rows of one tag" not in refusal(tmp_path, text_of(*rows))
+
+
+@quick
+@given(
+    lengths=st.lists(st.tuples(st.integers(5, 60), st.integers(5, 60)), min_size=1, max_size=8),
+    up_first=st.booleans(),
+    ratio=st.sampled_from([2.0, 30.0, 1000.0]),
+)
+def test_every_row_comes_back_whole(tmp_path, lengths, up_first, ratio):
+    lines, expected = [], []
+    for n_first, n_second in lengths:
+        first = relax(n_first, 1.0, ratio, 0.4 * n_first)
+        second = relax(n_second, ratio, 1.0, 0.4 * n_second)
+        pair = (first, second) if up_first else (second, first)
+        lines += [["Gprog", *pair[0]], ["Gerase", *pair[1]]]
+        expected += list(pair)
+    data = read(tmp_path, text_of(*lines))
+    branches = ("LTP", "LTD") if up_first else ("LTD", "LTP")
+    assert [s.branch for s in data.segments] == list(branches) * len(lengths)
+    for segment, values in zip(data.segments, expected, strict=True):
+        np.testing.assert_array_equal(segment.values, values)
