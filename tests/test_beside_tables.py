@@ -51,6 +51,23 @@ def test_an_index_that_runs_past_the_pulse_numbers_is_left_out(tmp_path):
     assert any("(index) is left out" in w for w in data.warnings)
 
 
+def test_short_lines_between_pairs_of_names_and_values(tmp_path):
+    rows = [["Setup", "sweep_7"], *ABOVE[:2], ["Parameters"], *ABOVE[2:], ["Measured"]]
+    data = read(tmp_path, text_of(*rows, ["pulse", "I (nA)"], *numbered(TRACE)))
+    assert_trace(one(data, "LTP"), UP, scale=4e-9)
+    assert one(data, "LTD").width_s == 5e-6
+
+
+def test_titles_below_the_pairs_still_label_their_tables(tmp_path):
+    parts = []
+    for cycle, scale in ((1, 1.0), (2, 3.0)):
+        body = numbered([scale * x for x in TRACE])
+        parts += [[f"Cycle {cycle}"], ["pulse", "I (nA)"], *body]
+    data = read(tmp_path, text_of(*ABOVE, *parts))
+    assert data.cycles == (1, 2)
+    assert_trace(one(data, "LTP", cycle=2), UP, scale=12e-9)
+
+
 @pytest.mark.parametrize(
     "pair",
     [
@@ -98,9 +115,10 @@ def test_notes_right_of_a_sheet_give_the_read_voltage(tmp_path, cell):
     )
 
 
-def test_notes_right_of_a_text_table(tmp_path):
+@pytest.mark.parametrize("cells", [["read voltage", "0.5 V"], ["V_read = 0.5 V"]])
+def test_notes_right_of_a_text_table(tmp_path, cells):
     rows = [["pulse", "I (uA)"], *numbered(TRACE)]
-    notes = {1: ["read voltage", "0.5 V"], 2: ["temperature", "300 K"]}
+    notes = {1: cells, 2: ["temperature", "300 K"]}
     rows = [["" if cell is None else cell for cell in row] for row in with_notes(rows, notes)]
     data = read(tmp_path, text_of(*rows))
     assert_trace(one(data, "LTP"), UP, scale=2e-6)
@@ -154,10 +172,11 @@ def test_a_table_whose_only_readings_are_missing_is_refused(tmp_path):
     assert "no column of readings" in refusal(tmp_path, text_of(*rows))
 
 
-def test_sheets_of_one_kind_may_begin_in_other_columns(tmp_path):
+@pytest.mark.parametrize("head", [[], [["pulse", "G (a.u.)"]]])
+def test_sheets_of_one_kind_may_begin_in_other_columns(tmp_path, head):
     def sheet(scale: float, blank: int) -> list[list]:
-        rows = [[*[None] * blank, k + 1, scale * x] for k, x in enumerate(TRACE)]
-        return [[None], [None], *rows]
+        rows = [*head, *([k + 1, scale * x] for k, x in enumerate(TRACE))]
+        return [[None], [None], *([*[None] * blank, *row] for row in rows)]
 
     content = workbook(**{"1 ms": sheet(1, 2), "2 ms": sheet(2, 2), "slow": sheet(3, 1)})
     data = read(tmp_path, content)

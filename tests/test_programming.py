@@ -91,8 +91,30 @@ def test_rows_that_contradict_each_other_are_an_error(tmp_path, rows, said):
     assert said in refusal(tmp_path, text_of(*rows))
 
 
-def test_words_without_a_quantity_are_no_branches(tmp_path):
-    refusal(tmp_path, text_of(["prog", *DOWN], ["erase", *UP]))
+@pytest.mark.parametrize("tags", [("Program", "Erase"), ("erasing:", "programming:")])
+def test_words_without_a_quantity_are_told_as_conductances(tmp_path, tags):
+    rows = [[tags[0], *DOWN], [tags[1], *UP[:-2]], [tags[0], *DOWN], [tags[1], *UP]]
+    data = read(tmp_path, text_of(*rows), unit="nS")
+    assert_trace(one(data, "LTD", cycle=1), DOWN, scale=1e-9)
+    assert_trace(one(data, "LTP", cycle=2), UP, scale=1e-9)
+    said = refusal(tmp_path, text_of(*rows), quantity="resistance")
+    assert "names no branch, and resistances tell it the other way" in said
+    told = text_of(*[["LTP" if row[0] == tags[0] else "LTD", *row[1:]] for row in rows])
+    assert_trace(one(read(tmp_path, told, quantity="resistance"), "LTP", cycle=1), DOWN)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["prog", *DOWN], ["erase", *UP], ["prog", *UP]],
+        [["prog", *UP], ["erase", *UP]],
+        [["prog", *DOWN], ["erase", 5.0, 5.1, 4.9, 5.0, 5.2, 4.9]],
+        [["prog", *DOWN], ["prog", *DOWN]],
+        [["prog", 4.0, 3.0, 2.0, 1.0], ["erase", 1.0, 2.0, 3.0, 4.0]],
+    ],
+)
+def test_words_without_a_quantity_that_nothing_tells_are_refused(tmp_path, rows):
+    refusal(tmp_path, text_of(*rows))
 
 
 def test_words_of_programming_in_a_column_of_a_long_table_stay_as_they_were(tmp_path):

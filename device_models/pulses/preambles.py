@@ -14,21 +14,30 @@ FEWEST_ROWS = 5
 """Rows of numbers below the last pair that make it the table."""
 
 LINES_OF_PAIR = 2
+REACH = 60
+"""Rows in which the pairs stand, short lines of text between them."""
 
 
 def without_pairs(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
     """Only the table below pairs of names and values; all rows where there are no such pairs."""
-    at = 0
-    while at + LINES_OF_PAIR < len(raw.cells) and _is_pair(raw, at, source):
-        at += LINES_OF_PAIR
-    if not at or not _is_table(raw, at, source):
+    at = end = 0
+    while at + LINES_OF_PAIR < min(len(raw.cells), REACH):
+        if end and _is_table(raw, at, source):
+            break
+        if _is_pair(raw, at, source):
+            at = end = at + LINES_OF_PAIR
+        elif width_of(raw.cells[at]) < LINES_OF_PAIR + 1 and not starts_like_number(raw.cells[at]):
+            at += 1
+        else:
+            break
+    if not end or not _is_table(raw, at, source):
         return raw
     # Names as many as the columns may label these one by one.
     width = width_of(raw.cells[at])
-    if any(width_of(row) == width and _may_label(row) for row in raw.cells[:at:LINES_OF_PAIR]):
+    if any(width_of(row) == width and _may_label(row) for row in raw.cells[:end]):
         return raw
-    aside += raw.cells[:at]
-    return raw.take(range(at, len(raw.cells)))
+    aside += raw.cells[:end]
+    return raw.take(range(end, len(raw.cells)))
 
 
 def _is_pair(raw: RawRows, at: int, source: Source) -> bool:

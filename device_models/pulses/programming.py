@@ -18,13 +18,13 @@ from device_models.pulses.row_traces import direction_of, numbers
 from device_models.pulses.settings import Settings
 from device_models.pulses.tables import Source
 from device_models.pulses.tag_lines import Line, heading_of
-from device_models.pulses.types import FloatArray, PulseDataError, show
+from device_models.pulses.types import PulseDataError, show
 from device_models.pulses.units import convert, find_unit
 
 PROGRAM = r"prog(?:ram(?:m(?:ing|ed))?)?"
 ERASE = r"eras(?:e|ing|ed)"
 WORD = re.compile(
-    rf"(?<![A-Za-z])(?P<letter>[GRI])[_ \-]?(?:(?P<program>{PROGRAM})|{ERASE})(?![A-Za-z])",
+    rf"(?<![A-Za-z])(?:(?P<letter>[GRI])[_ \-]?)?(?:(?P<program>{PROGRAM})|{ERASE})(?![A-Za-z])",
     re.IGNORECASE,
 )
 # "tprog: 0.0002", "V_erase = -3 V", "program time: 1 ms": which pulses, what of them, how much.
@@ -35,25 +35,29 @@ PULSE = re.compile(
     r"\s*(?P<unit>[^\W\d]{1,3}(?![A-Za-z]))?",
     re.IGNORECASE,
 )
+FEWEST = 5
+"""Readings of every row where tags name no quantity."""
+
 WAYS = {1: "rise", -1: "fall"}
 MEASURES = {"width_s": "time", "amplitude_V": "voltage"}
 COLUMNS = {"width_s": "width (s)", "amplitude_V": "amplitude (V)"}
 
-# Values of the pulses by "program" or "erase" and by the field of `Settings`.
-Pulses = Mapping[tuple[str, str], float]
+Tagged = Sequence[tuple[Line, re.Match[str]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Told:
     """Lines with the branches that the readings tell, the branch by word, and what to say.
 
-    `error` is raised where the lines turn out to be traces and nothing tells their branches.
+    `error` is raised where the lines turn out to be traces and nothing tells their branches;
+    `bare` is a tag that names no quantity, and was told as if it were a conductance.
     """
 
     lines: Sequence[Line | None]
     branches: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     error: PulseDataError | None = None
+    bare: str = ""
 
 
 def tell_branches(lines: Sequence[Line | None], source: Source) -> Told:
@@ -61,29 +65,44 @@ def tell_branches(lines: Sequence[Line | None], source: Source) -> Told:
     tagged = [(line, match) for line in lines if line and (match := WORD.search(line.tag))]
     if not tagged:
         return Told(lines)
+    ways = _ways(tagged, source)
+    bare = next((match[0] for _, match in tagged if not match["letter"]), "")
+    error = _contradiction(ways, source)
+    if bare and (error or len(ways) < 2 or not _all_certain(tagged, source)):
+        return Told(lines)
+    if error or not ways:
+        return Told(lines, error=error)
+    branches = {word: _branch(word, ways, tagged) for word in ways}
+    told = [_with_branch(line, branches) for line in lines]
+    return Told(told, branches, _note(tagged, ways, branches), bare=bare)
+
+
+def _ways(tagged: Tagged, source: Source) -> dict[str, dict[int, Line]]:
+    """The first line that rises (+1) or falls (-1) by word; none for a word that goes nowhere."""
     ways: dict[str, dict[int, Line]] = defaultdict(dict)
     # Of readings that are negative throughout the size counts.
-    upright = -1 if is_below_zero(_readings(tagged, source)) else 1
+    values = np.concatenate([numbers(line.cells, source) for line, _ in tagged])
+    upright = -1 if is_below_zero(values) else 1
     for line, match in tagged:
         if way := upright * direction_of(line.cells, source):
             ways[_word(match)].setdefault(way, line)
-    if error := _contradiction(ways, source):
-        return Told(lines, error=error)
-    branches = {}
-    for _, match in tagged:
-        word, rises = _word(match), -1 if match["letter"].upper() == "R" else 1
-        if word in ways:
-            branches[word] = "LTP" if next(iter(ways[word])) == rises else "LTD"
-    told = [_with_branch(line, branches) for line in lines]
-    return Told(told, branches, _note(tagged, ways, branches))
+    return ways
+
+
+def _all_certain(tagged: Tagged, source: Source) -> bool:
+    """Every line holds readings enough to be a trace, and goes somewhere."""
+    enough = all(len(line.cells) >= FEWEST for line, _ in tagged)
+    return enough and all(direction_of(line.cells, source) for line, _ in tagged)
+
+
+def _branch(word: str, ways: Mapping[str, Mapping[int, Line]], tagged: Tagged) -> str:
+    letter = next(match["letter"] or "" for _, match in tagged if _word(match) == word)
+    rises = -1 if letter.upper() == "R" else 1
+    return "LTP" if next(iter(ways[word])) == rises else "LTD"
 
 
 def _word(match: re.Match[str]) -> str:
     return "program" if match["program"] else "erase"
-
-
-def _readings(tagged: Sequence[tuple[Line, re.Match[str]]], source: Source) -> FloatArray:
-    return np.concatenate([numbers(line.cells, source) for line, _ in tagged])
 
 
 def _contradiction(ways: Mapping[str, Mapping[int, Line]], source: Source) -> PulseDataError | None:
@@ -113,13 +132,13 @@ def _with_branch(line: Line | None, branches: Mapping[str, str]) -> Line | None:
     match = WORD.search(line.tag) if line else None
     if line is None or match is None or _word(match) not in branches:
         return line
-    named = f"{match['letter']} {branches[_word(match)]}"
+    named = f"{match['letter'] or ''} {branches[_word(match)]}".strip()
     heading = heading_of(line.tag[: match.start()] + named + line.tag[match.end() :])
     return replace(line, heading=heading)
 
 
 def _note(
-    tagged: Sequence[tuple[Line, re.Match[str]]],
+    tagged: Tagged,
     ways: Mapping[str, Mapping[int, Line]],
     branches: Mapping[str, str],
 ) -> str:

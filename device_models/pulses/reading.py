@@ -58,6 +58,11 @@ def read_table(table: Table, options: Options) -> Part:
     expected = options.quantity or (chosen.measures if chosen else None)
     roles = assign_roles(table, layout, expected, columns, options.wide_of)
     measured = measure(table, roles, options.quantity, options.unit, options.read_voltage_V)
+    if table.as_conductance and measured.quantity == "resistance":
+        raise PulseDataError(
+            f"{table.place(table.lines[0])}: {show(table.as_conductance)} names no branch, and "
+            f"resistances tell it the other way; call the rows LTP and LTD"
+        )
     rises = -1 if measured.quantity == "resistance" else 1
     segments, notes = find_segments(
         table, roles, measured.values, rises, options.given, options.keep_rest

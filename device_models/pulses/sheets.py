@@ -182,8 +182,9 @@ def _are_alike(table: Table, other: Table) -> bool:
 
 def _n_blank(table: Table) -> int:
     """Columns left of the table, without name and cells."""
-    filled = (c for c, cells in enumerate(table.columns) if any(cells) or table.headings[c])
-    return next(filled, 0)
+    blank = ("", "comment")
+    pairs = enumerate(zip(table.columns, table.headings, strict=True))
+    return next((c for c, (cells, name) in pairs if any(cells) or name not in blank), 0)
 
 
 def _read_note(tables: Sequence[Table], others: Mapping[str, bool]) -> list[str]:

@@ -12,7 +12,7 @@ from device_models.pulses.types import show
 Row = Sequence[str]
 
 MOST_ROWS = 20
-"""Rows that hold notes, and half as many as the table has rows at most."""
+"""Rows that hold notes; at most two thirds of the rows do."""
 
 MOST_CELLS = 8
 
@@ -22,7 +22,7 @@ def without_side_notes(raw: RawRows, aside: list[Row], notes: list[str]) -> RawR
     tail = raw.cells[len(raw.cells) // 2 :]
     usual = Counter(map(width_of, tail)).most_common(1)[0][0] if tail else 0
     long = [i for i, row in enumerate(raw.cells) if width_of(row) > usual]
-    if not long or len(long) > min(MOST_ROWS, len(raw.cells) // 2):
+    if not long or len(long) > min(MOST_ROWS, 2 * len(raw.cells) // 3):
         return raw
     gap = _gap([raw.cells[i] for i in long], usual)
     beside = {i: cells for i in long if any(cells := list(raw.cells[i][gap:]))} if gap else {}
@@ -50,7 +50,8 @@ def _are_notes(rows: Iterable[Row]) -> bool:
     bare = [[cell for cell in row if cell] for row in rows]
     named = all(re.match(r"[^\W\d]", row[0]) and not is_missing(row[0]) for row in bare)
     short = all(len(row) <= MOST_CELLS for row in bare)
-    stated = any(len(row) > 1 and re.match(r"[+-]?[.,]?\d", row[1]) for row in bare)
+    values = r".*?[:=;]\s*[+-]?[.,]?\d"
+    stated = any(re.match(values, ";".join(row[:2])) for row in bare)
     return named and short and stated
 
 

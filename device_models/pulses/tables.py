@@ -80,6 +80,7 @@ class Table:
     row really has; `remarks` are the lines around the table, `settings` what they state about the
     pulses; `header_line` is 0 without a header. `turned` is empty but for traces that stood in
     rows: there it is the field, from 0, in which the reading of each row stands in its line.
+    `as_conductance` is a tag whose branch was told from readings as if they were conductances.
     """
 
     path: str
@@ -94,6 +95,7 @@ class Table:
     notes: tuple[str, ...] = ()
     settings: Settings = NO_SETTINGS
     turned: tuple[int, ...] = ()
+    as_conductance: str = ""
 
     def place(self, line: int, column: int | None = None) -> str:
         """Place in the file as errors name it; `column` counts from 0."""

@@ -196,7 +196,8 @@ def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     table = with_remarks(base, around, comments)
     texts = [*table.remarks, *(text for line in lines.all for text in line.settings)]
     stated = settings_of(texts, lines.told.branches)
-    table = replace(table, settings=stated.completed(table.settings))
+    settings = stated.completed(table.settings)
+    table = replace(table, settings=settings, as_conductance=lines.told.bare)
     return long_table(table, with_cycles(traces), value, pulses, beside)
 
 
