@@ -68,6 +68,12 @@ def test_titles_below_the_pairs_still_label_their_tables(tmp_path):
     assert_trace(one(data, "LTP", cycle=2), UP, scale=12e-9)
 
 
+def test_a_blank_pulse_number_in_the_first_row_is_no_head(tmp_path):
+    text = text_of(["Pulse Number", "I (nA)"], ["", "1.0"], *numbered(TRACE, first=1)[1:])
+    said = refusal(tmp_path, text, read_voltage_V=0.1)
+    assert "line 2, column 1 (Pulse Number): a blank cell" in said
+
+
 @pytest.mark.parametrize(
     "pair",
     [
@@ -91,6 +97,12 @@ def test_rows_of_labels_above_the_names_keep_labelling_the_columns(tmp_path):
     data = read(tmp_path, text_of(*head, *body))
     amplitudes = {s.amplitude_V for s in data.select("LTP")}
     assert amplitudes == {1.5, 2.5}
+
+
+def test_unknown_words_above_equal_names_are_not_put_aside(tmp_path):
+    head = [["lamp", "rubin", "jade"], ["no", 620, 540], ["pulse", "G (uS)", "G (uS)"]]
+    body = [[k, x, 2 * x] for k, x in enumerate(TRACE)]
+    refusal(tmp_path, text_of(*head, *body))
 
 
 # ---------------------------------------------------------------- notes beside a table

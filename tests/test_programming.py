@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from written_tables import DOWN, UP, assert_trace, one, read, refusal, relax, text_of
+from written_tables import DOWN, UP, assert_trace, one, read, refusal, relax, text_of, workbook
 
 quick = settings(
     deadline=None,
@@ -18,9 +18,11 @@ TITLE = "(K7,1,3) tprog: 0.003, terase: 0.0005\n"
 FALLS = "the readings tell the branches: those of 'Gprog' fall and are LTD, those of 'Gerase' rise"
 
 
-def test_cycles_of_programming_and_erasing_below_a_title_of_widths(tmp_path):
+@pytest.mark.parametrize("layout", [None, "rows"])
+def test_cycles_of_programming_and_erasing_below_a_title_of_widths(tmp_path, layout):
     rows = [["Gprog", *DOWN], ["Gerase", *UP[:-2]], ["Gprog", *DOWN[:-3]], ["Gerase", *UP]]
-    data = read(tmp_path, (TITLE + text_of(*rows)).replace("\n", "\r\n"), unit="nS")
+    text = (TITLE + text_of(*rows)).replace("\n", "\r\n")
+    data = read(tmp_path, text, unit="nS", layout=layout)
     assert (data.devices, data.cycles, data.quantity) == (("K7,1,3",), (1, 2), "conductance")
     assert_trace(one(data, "LTD", cycle=1), DOWN, scale=1e-9)
     assert_trace(one(data, "LTP", cycle=1), UP[:-2], scale=1e-9)
@@ -29,6 +31,13 @@ def test_cycles_of_programming_and_erasing_below_a_title_of_widths(tmp_path):
     assert {s.width_s for s in data.select("LTP")} == {0.0005}
     assert set(one(data, "LTP", cycle=2).lines) == {5}
     assert any(w.startswith(FALLS) for w in data.warnings)
+
+
+def test_rows_of_a_sheet_are_read_alike(tmp_path):
+    rows = [["K7 tprog: 2 ms, terase: 5 ms"], ["Gprog (uS)", *DOWN], ["Gerase (uS)", *UP[:-2]]]
+    data = read(tmp_path, workbook(Sheet1=rows))
+    assert_trace(one(data, "LTP"), UP[:-2], scale=1e-6)
+    assert (one(data, "LTD").width_s, one(data, "LTP").width_s) == (2e-3, 5e-3)
 
 
 def test_programming_that_raises_the_conductance_is_ltp(tmp_path):
@@ -89,6 +98,25 @@ def test_widths_that_differ_from_row_to_row_stay_with_their_rows(tmp_path):
 )
 def test_rows_that_contradict_each_other_are_an_error(tmp_path, rows, said):
     assert said in refusal(tmp_path, text_of(*rows))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("2.902", "x2.902", "'x2.902' is not a number"),
+        ("(K7,1,0),tprog", "(K7,1,0),0),tprog", "line 3: not a whole row of readings"),
+        ("(K7,1,0),tprog=0.003,", "(K7,1,0),,", "line 3: not a whole row of readings"),
+    ],
+)
+def test_a_damaged_row_is_named_and_never_left_out(tmp_path, old, new, said):
+    lines = []
+    for k in range(3):
+        lines.append(text_of([f"(K7,{k},0)", "tprog=0.003", "Gprog", *DOWN]))
+        lines.append(text_of([f"(K7,{k},0)", "terase=0.0005", "Gerase", *UP]))
+    text = "".join(lines)
+    first = text.index("(K7,1,0)")
+    damaged = text[:first] + text[first:].replace(old, new, 1)
+    assert said in refusal(tmp_path, damaged)
 
 
 @pytest.mark.parametrize("tags", [("Program", "Erase"), ("erasing:", "programming:")])

@@ -14,30 +14,41 @@ FEWEST_ROWS = 5
 """Rows of numbers below the last pair that make it the table."""
 
 LINES_OF_PAIR = 2
+SHORT = 2
+"""Cells of a line between the pairs at most, such as a name and its value."""
+
 REACH = 60
 """Rows in which the pairs stand, short lines of text between them."""
 
 
 def without_pairs(raw: RawRows, source: Source, aside: list[Row]) -> RawRows:
     """Only the table below pairs of names and values; all rows where there are no such pairs."""
-    at = end = 0
+    pairs, at = _pairs(raw, source)
+    if not pairs or not _is_table(raw, at, source):
+        return raw
+    if any(_may_label(raw.cells[i], raw.cells[at]) for i in pairs):
+        return raw
+    end = pairs[-1] + LINES_OF_PAIR
+    aside += raw.cells[:end]
+    return raw.take(range(end, len(raw.cells)))
+
+
+def _pairs(raw: RawRows, source: Source) -> tuple[list[int], int]:
+    """Rows of the names of each pair, and the row where they and short lines of text end."""
+    pairs: list[int] = []
+    at = 0
     while at + LINES_OF_PAIR < min(len(raw.cells), REACH):
-        if end and _is_table(raw, at, source):
+        row = raw.cells[at]
+        if pairs and _is_table(raw, at, source):
             break
         if _is_pair(raw, at, source):
-            at = end = at + LINES_OF_PAIR
-        elif width_of(raw.cells[at]) < LINES_OF_PAIR + 1 and not starts_like_number(raw.cells[at]):
+            pairs.append(at)
+            at += LINES_OF_PAIR
+        elif width_of(row) <= SHORT and not starts_like_number(row):
             at += 1
         else:
             break
-    if not end or not _is_table(raw, at, source):
-        return raw
-    # Names as many as the columns may label these one by one.
-    width = width_of(raw.cells[at])
-    if any(width_of(row) == width and _may_label(row) for row in raw.cells[:end]):
-        return raw
-    aside += raw.cells[:end]
-    return raw.take(range(end, len(raw.cells)))
+    return pairs, at
 
 
 def _is_pair(raw: RawRows, at: int, source: Source) -> bool:
@@ -56,10 +67,13 @@ def _is_name(cell: str) -> bool:
     return heading is not None and (heading.labelled or heading.role in LABELS)
 
 
-def _may_label(names: Row) -> bool:
-    """A cell is a label, or names readings."""
+def _may_label(names: Row, head: Row) -> bool:
+    """As many names as columns, which may be labels of these one by one."""
+    if width_of(names) != width_of(head):
+        return False
     headings = [read(cell) for cell in names]
-    return any(h is not None and (h.labelled or h.role == "value") for h in headings)
+    is_label = any(h is not None and (h.labelled or h.role == "value") for h in headings)
+    return is_label or len(set(head)) < len(head)
 
 
 def _is_date(cell: str) -> bool:

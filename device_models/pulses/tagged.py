@@ -11,8 +11,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS
-from device_models.pulses.line_kinds import title_of
-from device_models.pulses.programming import settings_of, tell_branches
+from device_models.pulses.line_kinds import has_numbers, title_of
+from device_models.pulses.programming import WORD, settings_of, tell_branches
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.row_traces import (
     Trace,
@@ -25,7 +25,14 @@ from device_models.pulses.row_traces import (
     with_titles,
 )
 from device_models.pulses.tables import NUMBER, RawRows, Source, Table, counts, rises, width_of
-from device_models.pulses.tag_lines import FEWEST, Line, heading_of, join_brackets, take_apart
+from device_models.pulses.tag_lines import (
+    FEWEST,
+    MAX_TAG,
+    Line,
+    heading_of,
+    join_brackets,
+    take_apart,
+)
 from device_models.pulses.tagged_lines import Lines
 from device_models.pulses.types import PulseDataError, show
 
@@ -54,6 +61,8 @@ def find_tagged(
         return None
     if told.error:
         raise told.error
+    if told.branches:
+        _check_whole(raw, lines, source)
     first = lines.all[0]
     if first.role in LABELS and (counts(first.cells) or rises(first.cells)):
         return None
@@ -133,6 +142,19 @@ def _has_strangers(raw: RawRows, lines: Lines, source: Source) -> bool:
         if is_stranger:
             return True
     return False
+
+
+def _check_whole(raw: RawRows, lines: Lines, source: Source) -> None:
+    """Raise PulseDataError for a row with a tag of programming that cannot be taken apart."""
+    used, first = {line.line for line in lines.all}, lines.all[0].line
+    for row, at in _rows(raw):
+        is_tagged = WORD.search(" ".join(row[:MAX_TAG])) is not None
+        if at > first and at not in used and is_tagged and has_numbers(row, source):
+            cells = join_brackets(row)
+            start = next((k for k, cell in enumerate(cells) if source.is_number(cell)), 0)
+            words = [cell for cell in cells[start:] if cell and not source.is_number(cell)]
+            said = f"; {show(words[0])} is not a number" if words else ""
+            raise source.error(at, f"not a whole row of readings as those above{said}")
 
 
 def _is_reading(row: Row, source: Source) -> bool:
