@@ -72,6 +72,26 @@ def test_devices_in_brackets_with_commas_and_settings_before_the_tag(tmp_path):
     assert one(data, "LTD", device="K7,1,0").width_s == 0.003
 
 
+@pytest.mark.parametrize("delimiter", [",", "\t", " "])
+@pytest.mark.parametrize(
+    ("tags", "settings_of_rows"),
+    [
+        (("LTP", "LTD"), ("tLTP=0.002", "tLTD=0.04")),
+        (("Gset", "Greset"), ("t_set=2ms", "t_reset=40ms")),
+        (("Gerase", "Gprog"), ("terase=2ms", "tprog=0.04")),
+    ],
+)
+def test_rows_state_the_widths_of_their_branch(tmp_path, delimiter, tags, settings_of_rows):
+    lines = []
+    for k in range(3):
+        for tag, said, values in zip(tags, settings_of_rows, (UP, DOWN), strict=True):
+            lines.append(delimiter.join([f"(3,{k})", said, tag, *map(str, values)]))
+    data = read(tmp_path, "\n".join(lines))
+    assert data.devices == ("3,0", "3,1", "3,2")
+    assert {(s.branch, s.width_s) for s in data.segments} == {("LTP", 0.002), ("LTD", 0.04)}
+    assert_trace(one(data, "LTD", device="3,1"), DOWN)
+
+
 def test_widths_that_differ_from_row_to_row_stay_with_their_rows(tmp_path):
     rows = [
         *(["tprog=0.001", "Gprog", *DOWN], ["terase=0.01", "Gerase", *UP]),

@@ -15,11 +15,9 @@ import numpy as np
 
 from device_models.pulses.counting import is_below_zero
 from device_models.pulses.row_traces import direction_of, numbers
-from device_models.pulses.settings import Settings
 from device_models.pulses.tables import Source
 from device_models.pulses.tag_lines import Line, heading_of
 from device_models.pulses.types import PulseDataError, show
-from device_models.pulses.units import convert, find_unit
 
 PROGRAM = r"prog(?:ram(?:m(?:ing|ed))?)?"
 ERASE = r"eras(?:e|ing|ed)"
@@ -27,20 +25,15 @@ WORD = re.compile(
     rf"(?<![A-Za-z])(?:(?P<letter>[GRI])[_ \-]?)?(?:(?P<program>{PROGRAM})|{ERASE})(?![A-Za-z])",
     re.IGNORECASE,
 )
-# "tprog: 0.0002", "V_erase = -3 V", "program time: 1 ms": which pulses, what of them, how much.
-PULSE = re.compile(
-    rf"(?<![A-Za-z])(?:(?P<kind>[tTvV])[_ ]?)?(?:(?P<program>{PROGRAM})|{ERASE})"
-    r"(?:[_ ](?:pulse[_ ])?(?P<name>time|width|duration|voltage|amplitude))?"
-    r"\s*[:=]\s*(?P<number>[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?)"
-    r"\s*(?P<unit>[^\W\d]{1,3}(?![A-Za-z]))?",
+# The same words in the names of settings: "tprog", "V_erase", "program time".
+NAMED = re.compile(
+    rf"(?<![A-Za-z])(?P<kind>[tTvV]?[_ ]?)(?:(?P<program>{PROGRAM})|{ERASE})(?![A-Za-z])",
     re.IGNORECASE,
 )
 FEWEST = 5
 """Readings of every row where tags name no quantity."""
 
 WAYS = {1: "rise", -1: "fall"}
-MEASURES = {"width_s": "time", "amplitude_V": "voltage"}
-COLUMNS = {"width_s": "width (s)", "amplitude_V": "amplitude (V)"}
 
 Tagged = Sequence[tuple[Line, re.Match[str]]]
 
@@ -134,7 +127,8 @@ def _with_branch(line: Line | None, branches: Mapping[str, str]) -> Line | None:
         return line
     named = f"{match['letter'] or ''} {branches[_word(match)]}".strip()
     heading = heading_of(line.tag[: match.start()] + named + line.tag[match.end() :])
-    return replace(line, heading=heading)
+    said = tuple(named_branches(text, branches) for text in line.settings)
+    return replace(line, heading=heading, settings=said)
 
 
 def _note(
@@ -151,44 +145,11 @@ def _note(
     return f"the readings tell the branches: those of {', those of '.join(said.values())}"
 
 
-def pulses_in(texts: Sequence[str]) -> dict[tuple[str, str], float]:
-    """Widths [s] and amplitudes [V] that texts state for programming and erasing pulses."""
-    found: dict[tuple[str, str], float] = {}
-    for match in PULSE.finditer(" ".join(texts)):
-        name, unit = _field(match), find_unit(match["unit"] or "")
-        if not name or (match["unit"] and (unit is None or unit.measures != MEASURES[name])):
-            continue
-        value = convert(float(match["number"].replace(",", ".")), unit)
-        if name == "amplitude_V" or value > 0:
-            found[_word(match), name] = value
-    return found
+def named_branches(text: str, branches: Mapping[str, str]) -> str:
+    """The text with LTP and LTD in place of the words: "tLTD: 0.0002" for "tprog: 0.0002"."""
 
+    def branch(match: re.Match[str]) -> str:
+        known = branches.get(_word(match))
+        return f"{match['kind']}{known}" if known else match[0]
 
-def _field(match: re.Match[str]) -> str:
-    """The field of `Settings` that a statement gives; empty where it does not say which."""
-    if match["name"]:
-        is_voltage = match["name"].lower() in ("voltage", "amplitude")
-        return "amplitude_V" if is_voltage else "width_s"
-    return {"t": "width_s", "v": "amplitude_V"}.get((match["kind"] or "").lower(), "")
-
-
-def settings_of(texts: Sequence[str], branches: Mapping[str, str]) -> Settings:
-    """What the texts state about the pulses of each branch; nothing where they differ."""
-    values: dict[str, set[float]] = defaultdict(set)
-    for text in texts:
-        for (word, name), value in pulses_in([text]).items():
-            if word in branches:
-                values[f"{branches[word].lower()}_{name}"].add(value)
-    return Settings(**{name: found.pop() for name, found in values.items() if len(found) == 1})
-
-
-def pulse_labels(line: Line, source: Source) -> dict[str, str]:
-    """Cells of width and amplitude by heading, as a line states them for the word of its tag."""
-    match = WORD.search(line.tag)
-    if match is None:
-        return {}
-    return {
-        COLUMNS[name]: f"{value:g}".replace(".", source.decimal)
-        for (word, name), value in pulses_in(line.settings).items()
-        if word == _word(match)
-    }
+    return NAMED.sub(branch, text)

@@ -26,8 +26,11 @@ LETTER = re.compile(
     r"(?<![A-Za-z])([GRI])[_ ]?(?=(?:set|reset|ltp|ltd|pot|dep|up|down)(?![A-Za-z]))"
 )
 # Names of devices in brackets, and what a row states in front of its tag.
-OWNER = re.compile(r"[(\[]\s*(\w[\w., -]{0,39}?)\s*[)\]]")
-SETTING = re.compile(r"(?i:[tv]?_?(?:prog|eras)\w*)\s*=\s*[+-]?[\d.][\w.+-]*(?:\s?[^\W\d]{1,3})?")
+OWNER = re.compile(r"[(\[]\s*(\w[\w.,;:/ -]{0,39}?)\s*[)\]]")
+SETTING = re.compile(
+    r"(?i:[tv]?_?(?:prog|eras)\w*|[tv]_?(?:ltp|ltd|pot|dep|set|reset)\w*)"
+    r"\s*=\s*[+-]?[\d.][\w.+-]*(?:\s?[^\W\d]{1,3})?"
+)
 # Names of devices such as "B2", although a B may be a field; "V1" and "G1" say too much.
 CODE = re.compile(r"(?![GRIVP]\d)[A-Z]{1,2}\d{1,3}")
 
@@ -36,7 +39,7 @@ CODE = re.compile(r"(?![GRIVP]\d)[A-Z]{1,2}\d{1,3}")
 class Line:
     """A line taken apart: its tag as text and as a heading, its cells and their fields.
 
-    `owner` is the name in brackets in front of the tag, `settings` are cells such as "width=1e-3".
+    `owner` is the name in brackets in front of the tag, `settings` are cells such as "tLTP=1e-3".
     """
 
     line: int

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS
 from device_models.pulses.line_kinds import has_numbers, title_of
-from device_models.pulses.programming import WORD, settings_of, tell_branches
+from device_models.pulses.programming import WORD, named_branches, tell_branches
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.row_traces import (
     Trace,
@@ -24,6 +24,7 @@ from device_models.pulses.row_traces import (
     with_cycles,
     with_titles,
 )
+from device_models.pulses.settings import read_settings
 from device_models.pulses.tables import NUMBER, RawRows, Source, Table, counts, rises, width_of
 from device_models.pulses.tag_lines import (
     FEWEST,
@@ -216,8 +217,11 @@ def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     beside = {line.tag: line.cells for line in lines.of(*LABELS, "read_voltage")}
     value = _value(source, traces)
     table = with_remarks(base, around, comments)
-    texts = [*table.remarks, *(text for line in lines.all for text in line.settings)]
-    stated = settings_of(texts, lines.told.branches)
+    rows = [*([text] for text in table.remarks), *(line.settings for line in lines.all)]
+    stated = read_settings(
+        [[named_branches(cell, lines.told.branches) for cell in row] for row in rows],
+        source.decimal,
+    )
     settings = stated.completed(table.settings)
     table = replace(table, settings=settings, as_conductance=lines.told.bare)
     return long_table(table, with_cycles(traces), value, pulses, beside)

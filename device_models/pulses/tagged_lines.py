@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from device_models.pulses.programming import Told, pulse_labels, pulses_in
+from device_models.pulses.programming import Told
 from device_models.pulses.row_traces import Trace, trimmed
+from device_models.pulses.settings import read_settings
 from device_models.pulses.tables import Source
 from device_models.pulses.tag_lines import Line
 
@@ -38,10 +39,10 @@ class Lines:
     @property
     def pulses_differ(self) -> bool:
         """Lines state other pulses for one branch than lines above them."""
-        said = [line.settings for line in self.all if line.settings]
-        return len({item for items in said for item in pulses_in(items).items()}) > len(
-            {key for items in said for key in pulses_in(items)}
-        )
+        said = {line.line: tuple(pulse_labels(line).items()) for line in self.all if line.settings}
+        branches = {_branch(line) for line in self.all if line.line in said}
+        kinds = {(_branch(line), said[line.line]) for line in self.all if line.line in said}
+        return len(kinds) > len(branches)
 
     def traces(self) -> Iterator[Trace]:
         """Every line of readings, those of named devices too, in the order of the file."""
@@ -57,7 +58,7 @@ def _trace(line: Line, source: Source, with_pulses: bool) -> Trace:
     """The line as a trace with the labels of its tag, and what it states about its own pulses."""
     heading = line.heading
     assert heading is not None
-    labels = pulse_labels(line, source) if with_pulses else {}
+    labels = _cells(pulse_labels(line), source) if with_pulses else {}
     if line.owner:
         labels["device"] = line.owner
     for name in ("branch", "device", "cycle"):
@@ -65,11 +66,28 @@ def _trace(line: Line, source: Source, with_pulses: bool) -> Trace:
             labels[name] = str(getattr(heading, name))
     for name, column in UNITS.items():
         if getattr(heading, name) is not None:
-            text = f"{getattr(heading, name):g}"
-            labels[column] = text.replace(".", source.decimal)
+            labels |= _cells({column: getattr(heading, name)}, source)
     if heading.number is not None:
         labels.setdefault("cycle" if heading.branch else "device", heading.number)
     return trimmed(Trace(line.line, line.cells, line.fields, labels, heading))
+
+
+def pulse_labels(line: Line) -> dict[str, float]:
+    """Amplitude [V] and width [s] by heading, as a line states them for its own branch."""
+    stated, branch = read_settings([line.settings]), _branch(line)
+    values = {
+        UNITS["amplitude_V"]: stated.amplitude_of(branch),
+        UNITS["width_s"]: stated.width_of(branch),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _branch(line: Line) -> str:
+    return (line.heading.branch or "") if line.heading else ""
+
+
+def _cells(values: Mapping[str, float], source: Source) -> dict[str, str]:
+    return {name: f"{value:g}".replace(".", source.decimal) for name, value in values.items()}
 
 
 def _of_device(line: Line) -> Trace:

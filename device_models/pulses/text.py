@@ -198,7 +198,9 @@ def _is_clean(line: str, delimiter: str, decimal: str) -> bool:
 
 
 def _hides_fields(cell: str) -> bool:
-    """The cell looks like several: "1;2", "0,LTP", "1.5 2.5"; times and dates do not."""
+    """The cell looks like several: "1;2", "0,LTP", "1.5 2.5"; times, dates and "(2,3)" do not."""
+    if re.fullmatch(r"[(\[][^()\[\]]*[)\]]", cell):
+        return False
     if any(sign in cell for sign in "\t;"):
         return True
     if "," in cell and re.search(r"\d\s*,|,\s*[\d+-]", cell):
