@@ -19,6 +19,8 @@ from device_models.pulses.line_kinds import (
     is_text,
     starts_like_number,
 )
+from device_models.pulses.preambles import without_pairs
+from device_models.pulses.side_notes import without_side_notes
 from device_models.pulses.tables import RawRows, Source, is_missing, width_of
 from device_models.pulses.types import show
 
@@ -51,6 +53,8 @@ def cut_blocks(raw: RawRows, source: Source) -> Blocks:
     notes: list[str] = []
     raw = _between_marks(raw, source, aside)
     raw = _tagged(raw, source, aside)
+    raw = without_pairs(raw, source, aside)
+    raw = without_side_notes(raw, aside, notes)
     raw = _without_footer(raw, source, aside, notes)
     raw = join_tables(raw, source, aside, notes)
     return Blocks(raw, aside, notes)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.pulses.names import BRANCH_WORDS
-from device_models.pulses.tables import INFINITE, MISSING, NUMBER, Table, is_missing
-from device_models.pulses.text import THOUSANDS
+from device_models.pulses.tables import INFINITE, MISSING, NUMBER, THOUSANDS, Table, is_missing
 from device_models.pulses.types import FloatArray, PulseDataError, show
 from device_models.pulses.units import Unit, find_unit
 

@@ -140,6 +140,8 @@ def _numbered(rows: Sequence[Row], first: int) -> bool:
     row, below = rows[first], rows[first + 1] if first + 1 < len(rows) else []
     if width_of(row) < 2 or not below or not below[0]:
         return False
+    if width_of(row) == 2 and first and any(is_known(cell) for cell in rows[first - 1] if cell):
+        return False
     if not row[0]:
         return counts(row[1:])
     k = next((i for i, cell in enumerate(row) if re.match(r"\d", cell)), 0)

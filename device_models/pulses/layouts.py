@@ -25,6 +25,7 @@ from device_models.pulses.stretches import Stretch, cut_by_number, cut_by_sign, 
 from device_models.pulses.tables import Table
 from device_models.pulses.traces import Search, certain, cut_traces
 from device_models.pulses.types import FloatArray, Labels, PulseDataError, Segment
+from device_models.pulses.width_steps import join_width_steps
 
 MAX_SEGMENTS = 20_000
 # Cycle of a segment until all are known.
@@ -90,7 +91,7 @@ class _Cutter:
         for (column, heading, pulses), readings in zip(
             self.roles.readings, self.values, strict=True
         ):
-            yield make_records(
+            records = make_records(
                 self.table,
                 column,
                 heading,
@@ -101,6 +102,7 @@ class _Cutter:
                 self.given,
                 warnings,
             )
+            yield join_width_steps(records, warnings)
 
     def _check_number(self, segments: list[Segment], records: Records, rows: Rows) -> None:
         if len(segments) > MAX_SEGMENTS:

@@ -66,7 +66,7 @@ def is_title(row: Row) -> bool:
 
 def title_of(text: str) -> dict[str, str]:
     """Labels of a line between traces; a code in brackets at its start is a device."""
-    if code := re.match(r"\W*[(\[](\w[\w.-]{0,19})[)\]]", text):
+    if code := re.match(r"\W*[(\[](\w[\w.,-]{0,19})[)\]]", text):
         return {"device": code[1]}
     return labels_in(text)
 

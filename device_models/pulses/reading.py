@@ -58,17 +58,26 @@ def read_table(table: Table, options: Options) -> Part:
     expected = options.quantity or (chosen.measures if chosen else None)
     roles = assign_roles(table, layout, expected, columns, options.wide_of)
     measured = measure(table, roles, options.quantity, options.unit, options.read_voltage_V)
+    if table.as_conductance and measured.quantity == "resistance":
+        raise PulseDataError(
+            f"{table.place(table.lines[0])}: {show(table.as_conductance)} names no branch, and "
+            f"resistances tell it the other way; call the rows LTP and LTD"
+        )
     rises = -1 if measured.quantity == "resistance" else 1
     segments, notes = find_segments(
         table, roles, measured.values, rises, options.given, options.keep_rest
     )
     _check_options(table, segments, options.given)
+    settings = table.settings
+    if "width" in roles.conditions:
+        # Widths of the rows say more than one above the table, also where they are stepped.
+        settings = replace(settings, width_s=None, ltp_width_s=None, ltd_width_s=None)
     # Before the settings: an LTP and an LTD of other pulses still belong to one cycle.
     suspicious = check_segments(segments, measured.quantity, measured.unit)
     return Part(
         measured.quantity,
         measured.unit,
-        tuple(_with_settings(segment, table.settings) for segment in segments),
+        tuple(_with_settings(segment, settings) for segment in segments),
         (*table.notes, *left_out, *measured.warnings, *roles.warnings, *notes, *suspicious),
         describe_columns(table, roles),
         measured.read_noise,

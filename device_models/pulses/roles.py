@@ -22,7 +22,7 @@ from device_models.pulses.names import BRANCH_WORDS, CONDITION_WORDS, squeeze, w
 from device_models.pulses.pairs import leave_out_second_pair
 from device_models.pulses.pulse_numbers import find_counter, pulse_columns
 from device_models.pulses.repeats import Repeats, find_repeats
-from device_models.pulses.sidelines import Reading, leave_out_sidelines
+from device_models.pulses.sidelines import Reading, leave_out_empty, leave_out_sidelines
 from device_models.pulses.tables import Table, is_number
 from device_models.pulses.time_columns import check_time, is_time
 from device_models.pulses.types import PulseDataError, show
@@ -97,6 +97,7 @@ def _settle(
     for c, heading in enumerate(headings):
         if heading.role == "branch" or (heading.role == "pulse" and c not in given):
             headings[c] = _numbered(table, c, heading, warnings, left_out)
+    leave_out_empty(table, headings, given, warnings, left_out)
     find_counter(table, headings, warnings, left_out)
     headings = _with_unknown(table, headings, warnings)
     leave_out_second_pair(table, headings, warnings, left_out)

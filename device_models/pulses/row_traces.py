@@ -105,7 +105,7 @@ def respond(traces: Iterable[Trace], source: Source) -> bool:
     signs: dict[str, set[int]] = {}
     turns: list[int] = []
     for trace in traces:
-        sign = _sign(trace.cells, source)
+        sign = direction_of(trace.cells, source)
         if sign == 0:
             return False
         signs.setdefault(trace.branch, set()).add(sign)
@@ -118,10 +118,10 @@ def respond(traces: Iterable[Trace], source: Source) -> bool:
 
 def goes_somewhere(cells: Sequence[str], source: Source) -> bool:
     """The trace rises or falls, and that for certain."""
-    return _sign(cells, source) != 0
+    return direction_of(cells, source) != 0
 
 
-def _sign(cells: Sequence[str], source: Source) -> int:
+def direction_of(cells: Sequence[str], source: Source) -> int:
     """+1 for a trace that rises, -1 for one that falls, 0 where neither is certain."""
     values = numbers(cells, source)
     values = values[~np.isnan(values)]

@@ -18,7 +18,8 @@ MAX_TEXT = 500
 UNIT = r"(?:[mukMnp]?V|[munpf]?s|sec|K|\u00b0C|degC|C)(?![A-Za-z0-9_])"
 STATEMENT = re.compile(
     rf"(?P<name>[A-Za-z][A-Za-z_.\- ]*?)?\s*(?:[(\[]\s*(?P<before>[^()\[\]]{{1,12}})[)\]])?"
-    rf"(?:[\s:=,;/|@]+|(?<=[)\]]))(?P<number>{NUMBER})(?![\w.]|,\d)(?:\s*;?\s*(?P<after>{UNIT}))?",
+    rf"(?:[\s:=,;/|@]+|(?<=[)\]]))(?P<number>{NUMBER})(?:(?={UNIT})|(?![\w.]|,\d))"
+    rf"(?:\s*;?\s*(?P<after>{UNIT}))?",
 )
 OTHER_UNIT = re.compile(r" ?[A-Za-z%\u00b0/]+(?!\s*[:=\w])")
 BRANCH = r"(ltp|ltd|potentiation|depression|pot|dep|set|reset)"
@@ -29,7 +30,8 @@ HEIGHT = r"(?:voltage|amplitude|height|amp|v)"
 ENDINGS = (
     (
         "read",
-        r"v[_ ]?read(?:ing)?|read(?:ing)?[_ \-]*(?:pulse[_ \-]*)?(?:voltage|bias|v|amplitude)",
+        r"v[_ ]?read(?:ing)?|read(?:ing)?[_ \-]*(?:pulse[_ \-]*)?"
+        r"(?:voltage|volt|vol|bias|v|amplitude)",
     ),
     ("read", r"v[_ ]?ds|v[_ ]?drain|drain[_ ]voltage"),
     ("read pulse", r"read(?:ing)?(?:[_ ]?(?:pulse|at))?|reads?[_ ]at"),

@@ -171,11 +171,20 @@ def _read_alike(book: Book) -> list[Table]:
 
 def _are_alike(table: Table, other: Table) -> bool:
     """The sheets have the same headings, or as many columns of numbers without any."""
+    # A table may begin in another column of each sheet.
+    first, second = (table.headings[_n_blank(table) :], other.headings[_n_blank(other) :])
     if any(table.headings):
-        return table.headings == other.headings
+        return first == second
     cells = [cell for both in (table, other) for column in both.columns for cell in column]
     is_plain = all(is_number(cell) or is_missing(cell) for cell in cells)
-    return is_plain and table.headings == other.headings
+    return is_plain and first == second
+
+
+def _n_blank(table: Table) -> int:
+    """Columns left of the table, without name and cells."""
+    blank = ("", "comment")
+    pairs = enumerate(zip(table.columns, table.headings, strict=True))
+    return next((c for c, (cells, name) in pairs if any(cells) or name not in blank), 0)
 
 
 def _read_note(tables: Sequence[Table], others: Mapping[str, bool]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -10,7 +11,7 @@ from scipy.ndimage import uniform_filter1d
 from device_models.pulses.counting import last_places, numbers_of, resolution
 from device_models.pulses.headings import Heading
 from device_models.pulses.names import squeeze
-from device_models.pulses.tables import Table
+from device_models.pulses.tables import Table, is_missing
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # Column of readings, its heading, and the column of its pulse numbers.
@@ -22,6 +23,21 @@ CONSTANT = 0.01
 MOST_COMPARED = 40
 MOST_NAMED = 4
 PREFERRED = ("conductance", "resistance", "current")
+
+
+def leave_out_empty(
+    table: Table,
+    headings: list[Heading],
+    given: frozenset[int],
+    warnings: list[str],
+    left_out: dict[int, str],
+) -> None:
+    """A column named as readings that holds none does not decide what the readings are."""
+    for c, heading in enumerate(headings):
+        if heading.role == "value" and c not in given and all(map(is_missing, table.columns[c])):
+            left_out[c] = "left out: it holds no reading"
+            warnings.append(f"{table.column_name(c)} is {left_out[c]}")
+            headings[c] = replace(heading, role="ignored")
 
 
 def leave_out_sidelines(

@@ -19,6 +19,8 @@ NUMBER = {
     ".": re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII),
     ",": re.compile(r"[+-]?(?:\d+(?:,\d+)?|,\d+)(?:[eE][+-]?\d+)?", re.ASCII),
 }
+# Numbers written with separators of thousands.
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[,.'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?")
 # What instruments and spreadsheets write where there is no reading.
 MISSING = {
     *("", "nan", "-nan", "na", "n/a", "#n/a", "null", "none", "-", "--", "---", "#div/0!"),
@@ -78,6 +80,7 @@ class Table:
     row really has; `remarks` are the lines around the table, `settings` what they state about the
     pulses; `header_line` is 0 without a header. `turned` is empty but for traces that stood in
     rows: there it is the field, from 0, in which the reading of each row stands in its line.
+    `as_conductance` is a tag whose branch was told from readings as if they were conductances.
     """
 
     path: str
@@ -92,6 +95,7 @@ class Table:
     notes: tuple[str, ...] = ()
     settings: Settings = NO_SETTINGS
     turned: tuple[int, ...] = ()
+    as_conductance: str = ""
 
     def place(self, line: int, column: int | None = None) -> str:
         """Place in the file as errors name it; `column` counts from 0."""

@@ -25,19 +25,30 @@ FEWEST = 3
 LETTER = re.compile(
     r"(?<![A-Za-z])([GRI])[_ ]?(?=(?:set|reset|ltp|ltd|pot|dep|up|down)(?![A-Za-z]))"
 )
+# Names of devices in brackets, and what a row states in front of its tag.
+OWNER = re.compile(r"[(\[]\s*(\w[\w.,;:/ -]{0,39}?)\s*[)\]]")
+SETTING = re.compile(
+    r"(?i:[tv]?_?(?:prog|eras)\w*|[tv]_?(?:ltp|ltd|pot|dep|set|reset)\w*)"
+    r"\s*=\s*[+-]?[\d.][\w.+-]*(?:\s?[^\W\d]{1,3})?"
+)
 # Names of devices such as "B2", although a B may be a field; "V1" and "G1" say too much.
 CODE = re.compile(r"(?![GRIVP]\d)[A-Z]{1,2}\d{1,3}")
 
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """A line taken apart: its tag as text and as a heading, its cells and their fields."""
+    """A line taken apart: its tag as text and as a heading, its cells and their fields.
+
+    `owner` is the name in brackets in front of the tag, `settings` are cells such as "tLTP=1e-3".
+    """
 
     line: int
     tag: str
     heading: Heading | None
     cells: tuple[str, ...]
     fields: tuple[int, ...]
+    owner: str = ""
+    settings: tuple[str, ...] = ()
 
     @property
     def role(self) -> str:
@@ -50,8 +61,8 @@ class Line:
 
 def take_apart(row: Row, line: int, source: Source) -> Line | None:
     """The line as a tag and numbers; None where it is something else."""
-    cells = list(row[: width_of(row)])
-    if NUMBER[source.decimal].fullmatch(cells[0]):
+    owner, settings, cells = _without_front(row[: width_of(row)], source)
+    if not cells or NUMBER[source.decimal].fullmatch(cells[0]):
         return None
     if LIST.match(" ".join(cells[:3])):
         # A list as a program prints it: "LTP = [1.0, 2.0]".
@@ -71,7 +82,29 @@ def take_apart(row: Row, line: int, source: Source) -> Line | None:
     tag = " ".join(cells[: last + 1]).strip(" :=,;")
     offset = len(row[: width_of(row)]) - len(cells)
     fields = tuple(start + offset + i for i in range(len(readings)))
-    return Line(line, tag, heading_of(tag), readings, fields)
+    return Line(line, tag, heading_of(tag), readings, fields, owner, settings)
+
+
+def join_brackets(row: Row) -> list[str]:
+    """The row with a name in brackets at its start, such as "(A,3,4)", in one cell again."""
+    first = row[0].lstrip()
+    if first[:1] not in ("(", "[") or ")" in first or "]" in first:
+        return list(row)
+    for end, cell in enumerate(row[1:MAX_TAG], 2):
+        if ")" in cell or "]" in cell:
+            return [",".join(row[:end]), *row[end:]]
+    return list(row)
+
+
+def _without_front(row: Row, source: Source) -> tuple[str, tuple[str, ...], list[str]]:
+    """Name in brackets and settings in front of a line, and the cells after them."""
+    cells = join_brackets(row)
+    owner, settings = "", []
+    if len(cells) > 1 and (code := OWNER.fullmatch(cells[0])) and not source.is_number(cells[1]):
+        owner, cells = (code[1], cells[1:]) if find_unit(code[1]) is None else ("", cells)
+    while len(cells) > 1 and SETTING.fullmatch(cells[0]) and not source.is_number(cells[1]):
+        settings.append(cells.pop(0))
+    return owner, tuple(settings), cells
 
 
 def _is_word(cells: Sequence[str], i: int, source: Source) -> bool:

@@ -7,11 +7,12 @@ that a whole table lies on its side.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
 
 from device_models.pulses.head_labels import LABELS
-from device_models.pulses.line_kinds import title_of
+from device_models.pulses.line_kinds import has_numbers, title_of
+from device_models.pulses.programming import WORD, named_branches, tell_branches
 from device_models.pulses.remarks import Comment, with_remarks
 from device_models.pulses.row_traces import (
     Trace,
@@ -20,12 +21,20 @@ from device_models.pulses.row_traces import (
     long_table,
     respond,
     starts_with_count,
-    trimmed,
     with_cycles,
     with_titles,
 )
+from device_models.pulses.settings import read_settings
 from device_models.pulses.tables import NUMBER, RawRows, Source, Table, counts, rises, width_of
-from device_models.pulses.tag_lines import FEWEST, Line, heading_of, take_apart
+from device_models.pulses.tag_lines import (
+    FEWEST,
+    MAX_TAG,
+    Line,
+    heading_of,
+    join_brackets,
+    take_apart,
+)
+from device_models.pulses.tagged_lines import Lines
 from device_models.pulses.types import PulseDataError, show
 
 Row = Sequence[str]
@@ -34,37 +43,6 @@ MANY = 40
 """Lines from which on a few are looked at first."""
 
 WORDS = {"resistance": "R", "conductance": "G", "current": "I"}
-UNITS = {"field_G": "field (G)", "amplitude_V": "amplitude (V)", "width_s": "width (s)"}
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """The lines that belong to the table, by what their tags are."""
-
-    all: Sequence[Line]
-    source: Source
-
-    def of(self, *roles: str) -> list[Line]:
-        """Lines whose tag has one of these roles, in the order of the file."""
-        return [line for line in self.all if line.role in roles]
-
-    @property
-    def pulses(self) -> list[Line]:
-        """Lines of pulse numbers."""
-        return self.of("pulse")
-
-    @property
-    def named(self) -> list[Line]:
-        """Lines whose tags are no known word: names of devices, if anything."""
-        return self.of("unknown")
-
-    def traces(self) -> Iterator[Trace]:
-        """Every line of readings, those of named devices too, in the order of the file."""
-        for line in self.all:
-            if line.role == "value":
-                yield _trace(line, self.source)
-            elif line.role == "unknown":
-                yield _of_device(line)
 
 
 def find_tagged(
@@ -78,10 +56,14 @@ def find_tagged(
         return None
     if layout is None and len(raw.cells) > MANY and not _seem_traces(raw, source):
         return None
-    found = [take_apart(row, line, source) for row, line in _rows(raw)]
-    lines = Lines(_data_lines(found), source)
+    told = tell_branches([take_apart(row, line, source) for row, line in _rows(raw)], source)
+    lines = Lines(_data_lines(told.lines), source, told)
     if not lines.all or _has_head(raw, lines.all[0], source):
         return None
+    if told.error:
+        raise told.error
+    if told.branches:
+        _check_whole(raw, lines, source)
     first = lines.all[0]
     if first.role in LABELS and (counts(first.cells) or rises(first.cells)):
         return None
@@ -101,6 +83,7 @@ def may_be_rows(source: Source, raw: RawRows) -> bool:
     if table is None:
         return False
     found = [take_apart(row, line, source) for row, line in _rows(raw)]
+    found = list(tell_branches(found, source).lines)
     tags = [line.tag for line in found if line is not None and line.role == "value"]
     longest = max(len(row) for row in raw.cells)
     return len(tags) < longest and all(a != b for a, b in pairwise(tags))
@@ -162,6 +145,19 @@ def _has_strangers(raw: RawRows, lines: Lines, source: Source) -> bool:
     return False
 
 
+def _check_whole(raw: RawRows, lines: Lines, source: Source) -> None:
+    """Raise PulseDataError for a row with a tag of programming that cannot be taken apart."""
+    used, first = {line.line for line in lines.all}, lines.all[0].line
+    for row, at in _rows(raw):
+        is_tagged = WORD.search(" ".join(row[:MAX_TAG])) is not None
+        if at > first and at not in used and is_tagged and has_numbers(row, source):
+            cells = join_brackets(row)
+            start = next((k for k, cell in enumerate(cells) if source.is_number(cell)), 0)
+            words = [cell for cell in cells[start:] if cell and not source.is_number(cell)]
+            said = f"; {show(words[0])} is not a number" if words else ""
+            raise source.error(at, f"not a whole row of readings as those above{said}")
+
+
 def _is_reading(row: Row, source: Source) -> bool:
     """The row has numbers, and begins with one or with a word that names readings."""
     first = next(cell for cell in row if cell)
@@ -199,27 +195,6 @@ def _is_plain(lines: Lines) -> bool:
     return not lines.named and not is_index and respond(lines.traces(), lines.source)
 
 
-def _trace(line: Line, source: Source) -> Trace:
-    """The line as a trace with the labels of its tag."""
-    heading = line.heading
-    assert heading is not None
-    labels: dict[str, str] = {}
-    for name in ("branch", "device", "cycle"):
-        if getattr(heading, name) is not None:
-            labels[name] = str(getattr(heading, name))
-    for name, column in UNITS.items():
-        if getattr(heading, name) is not None:
-            text = f"{getattr(heading, name):g}"
-            labels[column] = text.replace(".", source.decimal)
-    if heading.number is not None:
-        labels.setdefault("cycle" if heading.branch else "device", heading.number)
-    return trimmed(Trace(line.line, line.cells, line.fields, labels, heading))
-
-
-def _of_device(line: Line) -> Trace:
-    return trimmed(Trace(line.line, line.cells, line.fields, {"device": line.tag[:40]}))
-
-
 def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     """The long table, with the other lines of the file as remarks."""
     source, titles = lines.source, _titles(raw, lines)
@@ -241,9 +216,15 @@ def _table(raw: RawRows, comments: Sequence[Comment], lines: Lines) -> Table:
     pulses = lines.pulses[0].cells if lines.pulses else None
     beside = {line.tag: line.cells for line in lines.of(*LABELS, "read_voltage")}
     value = _value(source, traces)
-    return long_table(
-        with_remarks(base, around, comments), with_cycles(traces), value, pulses, beside
+    table = with_remarks(base, around, comments)
+    rows = [*([text] for text in table.remarks), *(line.settings for line in lines.all)]
+    stated = read_settings(
+        [[named_branches(cell, lines.told.branches) for cell in row] for row in rows],
+        source.decimal,
     )
+    settings = stated.completed(table.settings)
+    table = replace(table, settings=settings, as_conductance=lines.told.bare)
+    return long_table(table, with_cycles(traces), value, pulses, beside)
 
 
 def _titles(raw: RawRows, lines: Lines) -> dict[int, dict[str, str]]:
@@ -254,8 +235,14 @@ def _titles(raw: RawRows, lines: Lines) -> dict[int, dict[str, str]]:
     used = {line.line for line in lines.all}
     start = max(0, list(raw.lines).index(lines.all[0].line) - 1)
     last = lines.all[-1].line
-    texts = {at: " ".join(row) for row, at in list(_rows(raw))[start:] if at not in used}
+    texts = {
+        at: " ".join(join_brackets(row)) for row, at in list(_rows(raw))[start:] if at not in used
+    }
     titles = {at: title_of(text) for at, text in texts.items() if at < last}
+    if len(titles) == 1 and lines.told.branches:
+        # A lone title gives the name in front; its widths belong to one of the words each.
+        titles = {at: {k: v for k, v in t.items() if k == "device"} for at, t in titles.items()}
+        return titles if all(titles.values()) else {}
     return titles if len(titles) > 1 and all(titles.values()) else {}
 
 
@@ -278,6 +265,7 @@ def _value(source: Source, traces: Sequence[Trace]) -> str:
 def _notes(raw: RawRows, lines: Lines, traces: Sequence[Trace], n_titles: int) -> list[str]:
     count = "1 row" if len(traces) == 1 else f"{len(traces)} rows"
     notes = [f"each row is read as one trace: {count}, first in line {traces[0].line}"]
+    notes += [lines.told.note] if lines.told.note else []
     for line in lines.of("ignored"):
         notes.append(f"line {line.line} ({show(line.tag)}) is no trace and left out")
     if lines.named:

@@ -44,7 +44,6 @@ COMMENT = re.compile(r"\s*(?:#(?!\s*[,;\t])|%|//)")
 MAX_LINE = 2**20
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 COMMA_PAIR = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[,.'\u2019 \u00a0\u202f]\d{3})+(?:[.,]\d+)?")
 
 Where = Callable[[int], str]
 
@@ -199,7 +198,9 @@ def _is_clean(line: str, delimiter: str, decimal: str) -> bool:
 
 
 def _hides_fields(cell: str) -> bool:
-    """The cell looks like several: "1;2", "0,LTP", "1.5 2.5"; times and dates do not."""
+    """The cell looks like several: "1;2", "0,LTP", "1.5 2.5"; times, dates and "(2,3)" do not."""
+    if re.fullmatch(r"[(\[][^()\[\]]*[)\]]", cell):
+        return False
     if any(sign in cell for sign in "\t;"):
         return True
     if "," in cell and re.search(r"\d\s*,|,\s*[\d+-]", cell):
