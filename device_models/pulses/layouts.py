@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from device_models.pulses.checks import few_of_each
 from device_models.pulses.kinds import check_kind
 from device_models.pulses.pauses import Rests
+from device_models.pulses.pulse_numbers import dense_step
 from device_models.pulses.records import Records, Rows, make_records, read_conditions
 from device_models.pulses.roles import Roles
 from device_models.pulses.segments import Switches
@@ -69,7 +70,7 @@ class _Cutter:
         segments: list[Segment] = []
         for records in self._records(search.warnings):
             for rows in _groups(records):
-                check_kind(records, rows, self.roles)
+                check_kind(self._without_dense(records), rows, self.roles)
                 stretches = _cut(records, rows, search)
                 new = _with_cycles([s for x in stretches if (s := _segment(records, x))])
                 if records.branch is not None:
@@ -101,6 +102,13 @@ class _Cutter:
                 self.given,
                 warnings,
             )
+
+    def _without_dense(self, records: Records) -> Records:
+        """Records without the numbers of a digitised curve, which are pulses by name, not time."""
+        column = next((p for c, _, p in self.roles.readings if c == records.column), None)
+        if column is None or records.pulses is None or dense_step(records.pulses) is None:
+            return records
+        return replace(records, pulses=None) if column in self.roles.named_pulses else records
 
     def _check_number(self, segments: list[Segment], records: Records, rows: Rows) -> None:
         if len(segments) > MAX_SEGMENTS:
