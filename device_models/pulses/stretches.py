@@ -33,6 +33,18 @@ class Stretch:
     own: Rows
 
 
+def reversed_rows(stretch: Stretch) -> Stretch:
+    """The rows of a branch from its last to its first, its pulse numbers from the same start.
+
+    A first row that is shared with the branch before stays the first.
+    """
+    n = stretch.rows.size - stretch.own.size
+    rows = np.concatenate([stretch.rows[:n], stretch.rows[n:][::-1]])
+    numbers = stretch.pulses[n:]
+    pulses = np.concatenate([stretch.pulses[:n], numbers[0] + numbers[-1] - numbers[::-1]])
+    return replace(stretch, pulses=pulses, rows=rows, own=stretch.own[::-1])
+
+
 def cut_by_number(
     records: Records, pulses: FloatArray, rows: Rows, warnings: list[str]
 ) -> list[Stretch]:
