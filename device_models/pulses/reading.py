@@ -73,7 +73,7 @@ def read_table(table: Table, options: Options) -> Part:
     # Before the settings: an LTP and an LTD of other pulses still belong to one cycle.
     suspicious = check_segments(segments, measured.quantity, measured.unit)
     if options.reverse is not None:
-        suspicious = [text for text in suspicious if "reverse=" not in text]
+        suspicious = [text for text in suspicious if "reversed order" not in text]
     return Part(
         measured.quantity,
         measured.unit,

@@ -172,7 +172,7 @@ def counted(records: Records, run: Rows, first: int | None) -> FloatArray:
     numbers = records.pulses[run]
     step = float(np.median(np.diff(numbers))) if run.size > 1 else 1.0
     start = records.pulses[first] if first is not None else 0.0
-    return numbers - numbers[0] + (start if start <= step else 0.0)
+    return numbers - numbers[0] + (start if start <= max(step, 1.0) else 0.0)
 
 
 def cut_by_sign(

@@ -80,8 +80,8 @@ def check_cycles(
     if any(_rises_or_falls(v[~np.isnan(v)]) for v in values):
         raise PulseDataError(
             f"{table.place(table.header_line or table.lines[0], column)}: one reading for each "
-            f"cycle, and they rise or fall from cycle to cycle: perhaps it counts pulses, not cycles; "
-            f"give columns={ {column + 1: 'pulse'} } then"
+            f"cycle, and they rise or fall from cycle to cycle: perhaps it counts pulses, not "
+            f"cycles; give columns={ {column + 1: 'pulse'} } then"
         )
 
 
