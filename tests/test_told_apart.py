@@ -157,6 +157,31 @@ def test_time_without_heading_beside_a_decay_is_no_branch(tmp_path, time, values
     assert [e[:2] for e in ends(data)] == [("LTD", values.size)]
 
 
+def test_what_rises_like_time_without_heading_is_named(tmp_path):
+    time = np.cumsum(0.2 + 0.1 * np.sin(np.arange(49)) ** 2)
+    message = refused(tmp_path, table("", TRACE, time))
+    assert "column 2 rises in every row, as time does" in message
+    assert advised(message) == [{1: "device 1", 2: None}]
+    assert len(read(tmp_path, table("", TRACE, time), columns=advised(message)[0]).segments) == 2
+
+
+# ---------------------------------------------------------------- two columns of one role
+
+
+def test_a_voltage_left_of_each_branch_is_left_out_with_the_other(tmp_path):
+    """Either of them alone would be taken for the pulses of both branches."""
+    up, down = np.linspace(1, 3, 25), np.linspace(-1, -2, 25)
+    text = table("V_pulse (V),LTP (uS),Voltage (V),LTD (uS)", up, UP, down, DOWN)
+    message = refused(tmp_path, text)
+    assert "a second amplitude column beside column 1" in message
+    assert advised(message) == [{1: None, 3: None}]
+    data = read(tmp_path, text, columns={1: None, 3: None})
+    assert [e[:2] for e in ends(data)] == [("LTP", 25), ("LTD", 25)]
+    assert data.amplitudes_V == ()
+    beside = table("V_pulse (V),Voltage (V),LTP (uS),LTD (uS)", up, down, UP, DOWN)
+    assert advised(refused(tmp_path, beside)) == [{1: None}, {2: None}]
+
+
 def test_branches_without_heading_over_decades_are_no_time(tmp_path):
     up = np.geomspace(1e-9, 1e-6, 30)
     data = read(tmp_path, table("", up, up[::-1] * 1.1))

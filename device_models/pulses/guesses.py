@@ -280,7 +280,10 @@ def _ask(
         seen[found[c].branch] += 1
         literal[c + 1] = f"{found[c].branch or ''} device {seen[found[c].branch]}".strip()
     names = f"name each, as columns={literal} does" if len(literal) < 9 else "name each"
-    if not times:
+    if times:
+        what = f"column {times[0] + 1} rises in every row, as time does, which is no pulse response"
+        names = f"{what}; if each row follows one pulse, {names}"
+    else:
         names = f"wide_of='device', wide_of='cycle' or wide_of='condition', or {names}"
     return PulseDataError(
         f"{table.place(table.lines[0], 0)}: {len(found)} columns without a header; say what they "

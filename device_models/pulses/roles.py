@@ -6,7 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from device_models.pulses.conditions import settle_conditions, settle_voltages
+from device_models.pulses.conditions import (
+    settle_conditions,
+    settle_voltages,
+    two_of_one_role,
+)
 from device_models.pulses.counting import counts_by_steps, numbers_of
 from device_models.pulses.given import (
     as_named,
@@ -164,7 +168,7 @@ def _sort_columns(
                 devices.append(c)
                 continue
             if heading.role in conditions:
-                raise _second(table, heading.role, conditions[heading.role][0], c)
+                raise two_of_one_role(table, headings, conditions[heading.role][0], c)
             conditions[heading.role] = (c, heading)
     readings = [(c, h, pulses[c]) for c, h in enumerate(headings) if h.role == "value"]
     readings = leave_out_sidelines(table, readings, quantity, warnings, left_out)
@@ -183,14 +187,6 @@ def _sort_columns(
         repeats,
         left_out,
         frozenset(c for c, h in enumerate(headings) if h.role == "pulse" and names_pulses(h.text)),
-    )
-
-
-def _second(table: Table, role: str, first: int, second: int) -> PulseDataError:
-    return PulseDataError(
-        f"{header_place(table, second)}: a second {role} column beside "
-        f"{table.column_name(first)}; columns={{{first + 1}: None}} or "
-        f"columns={{{second + 1}: None}} leaves one out"
     )
 
 
