@@ -39,6 +39,7 @@ READER = {
     "wide_of": "wide_of",
     "sheet": "sheet",
     "branch": "branch",
+    "reverse": "reverse",
     "field": "field_G",
     "amplitude": "amplitude_V",
     "width": "width_s",
@@ -243,6 +244,11 @@ def _add_reading(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--sheet", help="of a workbook: name, number or all")
     group.add_argument("--branch", choices=("LTP", "LTD"), help="of the whole file")
+    group.add_argument(
+        "--reverse",
+        choices=("LTP", "LTD"),
+        help="a branch whose rows stand from its last pulse to its first",
+    )
     group.add_argument("--keep-rest", action="store_true", help="keep stretches at rest")
     group.add_argument("--field", type=number(), metavar="G")
     group.add_argument("--amplitude", type=number(), metavar="V")

@@ -35,6 +35,7 @@ FLAGS = {
     "quantity": "--quantity",
     "read_voltage_V": "--read-voltage",
     "reference": "--reference",
+    "reverse": "--reverse",
     "seed": "--seed",
     "sheet": "--sheet",
     "title": "--title",

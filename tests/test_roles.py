@@ -703,9 +703,9 @@ def test_time_beside_pulses_is_left_out(tmp_path):
     assert_trace(read(tmp_path, table("t (s),pulse,G (uS)", COUNT * 0.25, COUNT, TRACE)), 1e-6)
     assert_trace(read(tmp_path, table("t (s),LTP (uS),LTD (uS)", COUNT[:21] * 0.3, LTP, LTD)), 1e-6)
     steps = np.cumsum(1 + np.sin(COUNT) ** 2)
-    data = read(tmp_path, table("Time (s),G (uS)", steps, TRACE))
-    assert_trace(data, 1e-6)
-    assert "each row is taken as the reading after one pulse" in said(data)
+    with pytest.raises(PulseDataError, match=r"against time.*columns=\{1: None\} reads it so"):
+        read(tmp_path, table("Time (s),G (uS)", steps, TRACE))
+    assert_trace(read(tmp_path, table("Time (s),G (uS)", steps, TRACE), columns={1: None}), 1e-6)
 
 
 # ---------------------------------------------------------------- strictness

@@ -31,6 +31,7 @@ Starts = Callable[[Points, float], list[Law]]
 
 TAU_GRID = 22
 LEAST_SPACING = 0.1
+MOST_EVEN = 0.9
 N_STARTS = 2
 LEAST_WEIGHT = 1e-6
 
@@ -124,8 +125,11 @@ def spline_knots(points: Points, direction: float, intervals: int) -> FloatArray
     time = (n - n[0]) / (n[-1] - n[0])
     knots = np.interp(np.linspace(0, 1, intervals + 1), (np.sqrt(time) + done) / 2, n)
     knots[[0, -1]] = n[0], n[-1]
-    # No two knots closer than a share of an even spacing.
-    least = LEAST_SPACING * (n[-1] - n[0]) / intervals
+    # No two knots closer than a share of an even spacing, nor than two readings: between them a
+    # curve could do anything.
+    span = float(n[-1] - n[0])
+    apart = min(float(np.min(np.diff(n))), MOST_EVEN * span / intervals)
+    least = max(LEAST_SPACING * span / intervals, apart * span / (span - apart * intervals))
     knots = np.maximum.accumulate(knots + least * np.arange(intervals + 1))
     return n[0] + (knots - knots[0]) * (n[-1] - n[0]) / (knots[-1] - knots[0])
 

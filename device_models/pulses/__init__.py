@@ -14,6 +14,7 @@ from numbers import Real
 from pathlib import Path
 
 from device_models.files import FileError, read_limited
+from device_models.pulses.file_names import contradictions
 from device_models.pulses.reading import Options, read_sheets, read_table
 from device_models.pulses.roles import LAYOUTS, WIDE_OF
 from device_models.pulses.sheets import read_sheet_tables
@@ -48,6 +49,7 @@ def read_pulses(
     encoding: str | None = None,
     where: Mapping[str | int, str] | None = None,
     keep_rest: bool = False,
+    reverse: str | None = None,
 ) -> PulseData:
     """Pulse measurement from a CSV, text or .xlsx file; resistances in ohm, conductances in S.
 
@@ -57,11 +59,13 @@ def read_pulses(
     out; `wide_of` "cycle", "device", "condition" or "repeat" (reads of one state), what unlabelled
     columns are; `sheet` of a workbook by name or number from 1, or "all"; `where` the rows that
     count, by column; `keep_rest` keeps readings at rest before, between and after the branches of a
-    trace; `branch`, `device`, `cycle`, `field_G`, `amplitude_V`, `width_s` for the whole file;
+    trace; `reverse` "LTP" or "LTD", a branch whose rows stand from its last pulse to its first;
+    `branch`, `device`, `cycle`, `field_G`, `amplitude_V`, `width_s` for the whole file;
     `delimiter` "tab", "comma", "semicolon", "blank" or the character. Raises PulseDataError, one
     line, also for numbers that are not finite, a width that is not above 0, a read voltage of 0.
     """
     _check_choices(layout, wide_of, branch, delimiter, decimal)
+    _check_choice("reverse", reverse, ("LTP", "LTD"))
     _check_numbers(field_G, amplitude_V, width_s, read_voltage_V, cycle)
     data = _read_bytes(Path(path))
     tables = _read_tables(str(path), data, sheet, delimiter, decimal, encoding, layout)
@@ -74,7 +78,7 @@ def read_pulses(
         width_s=width_s,
     )
     options = Options(
-        layout, quantity, unit, read_voltage_V, columns, wide_of, where, keep_rest, given
+        layout, quantity, unit, read_voltage_V, columns, wide_of, where, keep_rest, reverse, given
     )
     part = read_table(tables[0], options) if len(tables) == 1 else read_sheets(tables, options)
     return PulseData(
@@ -83,7 +87,7 @@ def read_pulses(
         segments=part.segments,
         source=str(path),
         sha256=hashlib.sha256(data).hexdigest(),
-        warnings=part.warnings,
+        warnings=(*contradictions(Path(path).stem, part.segments, branch), *part.warnings),
         columns=part.columns,
         read_noise=part.read_noise,
     )

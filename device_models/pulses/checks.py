@@ -8,6 +8,12 @@ from dataclasses import replace
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 
+from device_models.pulses.directions import (
+    goes_nowhere,
+    reversed_order,
+    towards,
+    wrong_direction,
+)
 from device_models.pulses.noise import direction, noise_of
 from device_models.pulses.types import FloatArray, Segment
 
@@ -32,7 +38,8 @@ def check_segments(segments: Sequence[Segment], quantity: str, unit: str) -> lis
     warnings: list[str] = []
     checks: tuple[Callable[[Segment], str | None], ...] = (
         _few_pulses,
-        _wrong_direction,
+        wrong_direction,
+        goes_nowhere,
         _runs_backwards,
         _is_flat_at_the_end,
         _has_outliers,
@@ -41,6 +48,7 @@ def check_segments(segments: Sequence[Segment], quantity: str, unit: str) -> lis
     for check in checks:
         found = [f"{s.name}: {text}" for s in segments if (text := check(s))]
         warnings += few_of_each(found)
+    warnings += reversed_order(segments)
     warnings += few_of_each(list(_gaps(segments)))
     warnings += few_of_each(list(_lengths(segments)))
     warnings += few_of_each(list(_drifts(segments)))
@@ -72,21 +80,9 @@ def _few_pulses(segment: Segment) -> str | None:
     return f"too few pulses: {n} readings, {FEW_PULSES} or more tell a shape" if n < 10 else None
 
 
-def _towards(segment: Segment) -> FloatArray:
-    """Readings turned so that they should rise."""
-    return segment.values if segment.branch == "LTP" else -segment.values
-
-
-def _wrong_direction(segment: Segment) -> str | None:
-    if segment.values.size < 3 or direction(_towards(segment)) > -6:
-        return None
-    verb = "falls" if segment.branch == "LTP" else "rises"
-    return f"the conductance {verb} along {segment.branch} pulses; check branch and quantity"
-
-
 def _runs_backwards(segment: Segment) -> str | None:
     """A stretch that loses more than the noise and a tenth of the range, seen on running means."""
-    values = _towards(segment)
+    values = towards(segment)
     if values.size < FEW_PULSES or direction(values) <= -6:
         return None
     smooth = uniform_filter1d(values, 5, mode="nearest")
@@ -152,7 +148,7 @@ def _in_time(ltp: Segment, ltd: Segment) -> tuple[Segment, Segment]:
     """The two branches of a cycle as they follow each other; LTP first where nothing tells."""
     if ltp.file != ltd.file or ltp.lines is None or ltd.lines is None:
         return ltp, ltd
-    return (ltd, ltp) if ltd.lines[-1] <= ltp.lines[0] else (ltp, ltd)
+    return (ltd, ltp) if ltd.lines.max() <= ltp.lines.min() else (ltp, ltd)
 
 
 def _lengths(segments: Sequence[Segment]) -> Iterator[str]:

@@ -127,12 +127,23 @@ def settle_voltages(
             headings[c], has_read = replace(headings[c], role="read_voltage"), True
             warnings.append(f"{table.column_name(c)} is taken as the read voltage: it is {name}")
     if len(voltages) > 1:
-        first, second = voltages[:2]
-        raise PulseDataError(
-            f"{table.place(table.header_line, second)}: a second amplitude column beside "
-            f"{table.column_name(first)}; columns={{{first + 1}: None}} or "
-            f"columns={{{second + 1}: None}} leaves one out"
-        )
+        raise two_of_one_role(table, headings, voltages[0], voltages[1])
+
+
+def two_of_one_role(
+    table: Table, headings: Sequence[Heading], first: int, second: int
+) -> PulseDataError:
+    """Two columns of one role: either may be meant, or each for the readings right of it alone."""
+    between, after = headings[first + 1 : second], headings[second + 1 :]
+    if all(any(h.role == "value" for h in part) for part in (between, after)):
+        advice = f"columns={ {first + 1: None, second + 1: None} } leaves both out"
+    else:
+        one, other = {first + 1: None}, {second + 1: None}
+        advice = f"columns={one} or columns={other} leaves one out"
+    return PulseDataError(
+        f"{table.place(table.header_line or table.lines[0], second)}: a second "
+        f"{headings[first].role} column beside {table.column_name(first)}; {advice}"
+    )
 
 
 def _name(heading: Heading) -> str:

@@ -28,6 +28,7 @@ from device_models.pulses.types import FloatArray, PulseDataError
 OTHER_RANGE = 1.5
 # Columns that differ by more than this are of two quantities.
 OTHER_UNIT = 30.0
+GROWTH = 5.0
 ALIKE = 0.7
 """Correlation of traces of one protocol."""
 MOVES = {1: "rises", -1: "falls", 0: "rises and falls"}
@@ -170,6 +171,8 @@ def _guess_branches(
     moves = {c: movement(values) for c, values in readings.items()}
     ways = set(moves.values())
     rising = -1 if any(found[c].quantity == "resistance" for c in readings) else 1
+    if not known and ways == {1, -1} and _are_of_two_kinds(readings):
+        raise _ask(table, found, readings)
     one_way = len(ways - {0}) == 1 and _others_are_flat(readings, moves)
     if ways == {1, -1} or one_way:
         for c in readings:
@@ -184,6 +187,27 @@ def _guess_branches(
         else:
             return
     warnings.append(_guess_in_words(found, moves))
+
+
+def _are_of_two_kinds(readings: Mapping[int, FloatArray]) -> bool:
+    """Largest readings differ as units do, or smallest, and one column rises as time can.
+
+    Branches of one device share both ends, also where these lie decades apart.
+    """
+    arrays = [values[~np.isnan(values)] for values in readings.values()]
+    sizes = [np.abs(values[values != 0]) for values in arrays if np.any(values)]
+    largest, smallest = [float(s.max()) for s in sizes], [float(s.min()) for s in sizes]
+    if max(largest) > OTHER_UNIT * min(largest):
+        return True
+    apart = max(smallest) > OTHER_UNIT * min(smallest)
+    return apart and any(_runs_like_time(values) and _steps_grow(values) for values in arrays)
+
+
+def _steps_grow(values: FloatArray) -> bool:
+    """The last third of the steps is far larger than the first, as decades of time have it."""
+    steps = np.diff(values)
+    third = max(1, steps.size // 3)
+    return bool(steps[-third:].mean() > GROWTH * steps[:third].mean())
 
 
 def _others_are_flat(readings: Mapping[int, FloatArray], moves: Mapping[int, int]) -> bool:
@@ -256,7 +280,10 @@ def _ask(
         seen[found[c].branch] += 1
         literal[c + 1] = f"{found[c].branch or ''} device {seen[found[c].branch]}".strip()
     names = f"name each, as columns={literal} does" if len(literal) < 9 else "name each"
-    if not times:
+    if times:
+        what = f"column {times[0] + 1} rises in every row, as time does, which is no pulse response"
+        names = f"{what}; if each row follows one pulse, {names}"
+    else:
         names = f"wide_of='device', wide_of='cycle' or wide_of='condition', or {names}"
     return PulseDataError(
         f"{table.place(table.lines[0], 0)}: {len(found)} columns without a header; say what they "

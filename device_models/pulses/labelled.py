@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from device_models.pulses.columns import read_numbers
 from device_models.pulses.counting import movement
 from device_models.pulses.headings import Heading
 from device_models.pulses.sidelines import Reading
 from device_models.pulses.tables import Table
 from device_models.pulses.types import PulseDataError, show
+
+# Columns that correlate better than this at levels within this factor can be of one state.
+CLOSE = 0.9
+SIMILAR_LEVEL = 2.0
+FEWEST_ROWS = 4
+MOST_CHOICES = 3
 
 
 def label_readings(
@@ -55,11 +63,37 @@ def _ask(
     alike = [r for r, key in zip(readings, keys, strict=True) if key == keys[second]]
     literal = {c + 1: f"{_stem(h)} device {k}" for k, (c, h, _) in enumerate(alike, 1)}
     names = f", or names such as columns={literal}" if len(literal) < 9 else ""
+    each = f"wide_of='cycle', wide_of='device', wide_of='condition' or wide_of='repeat'{names}"
+    one = _leaving_out([c for c, _, _ in alike])
+    advice = f"give {each}; {one}" if one else f"give {each}"
+    if one and _follow(table, [c for c, _, _ in alike]):
+        advice = f"they follow each other closely: {one}; or give {each}"
     return PulseDataError(
         f"{table.place(table.header_line or table.lines[0], readings[second][0])}: nothing tells "
-        f"these readings from those of {table.column_name(alike[0][0])}; give wide_of='cycle', "
-        f"wide_of='device', wide_of='condition' or wide_of='repeat'{names}"
+        f"these readings from those of {table.column_name(alike[0][0])}; {advice}"
     )
+
+
+def _leaving_out(columns: Sequence[int]) -> str:
+    """How to leave all but one out, for a few columns; those that stay are named by what goes."""
+    if len(columns) > MOST_CHOICES:
+        return ""
+    ways = [{c + 1: None for c in columns if c != kept} for kept in columns]
+    listed = " or ".join(f"columns={way}" for way in ways)
+    return f"{listed} leaves {'one' if len(columns) == 2 else 'all but one'} out"
+
+
+def _follow(table: Table, columns: Sequence[int]) -> bool:
+    """Columns move together at a similar level, as two reads of one state do."""
+    arrays = np.array([read_numbers(table, c).values for c in columns])
+    arrays = arrays[:, ~np.any(np.isnan(arrays), axis=0)]
+    if arrays.shape[1] < FEWEST_ROWS or np.any(np.ptp(arrays, axis=1) == 0):
+        return False
+    levels = np.abs(np.median(arrays, axis=1))
+    alike = levels.min() * SIMILAR_LEVEL >= levels.max()
+    # Scaled, as readings of 1e-200 have no squares.
+    scaled = arrays / np.abs(arrays).max(axis=1, keepdims=True)
+    return bool(alike and np.corrcoef(scaled)[0].min() > CLOSE)
 
 
 def _stem(heading: Heading) -> str:

@@ -18,10 +18,17 @@ from numpy.typing import NDArray
 from device_models.pulses.checks import few_of_each
 from device_models.pulses.kinds import check_kind
 from device_models.pulses.pauses import Rests
+from device_models.pulses.pulse_numbers import dense_step
 from device_models.pulses.records import Records, Rows, make_records, read_conditions
 from device_models.pulses.roles import Roles
 from device_models.pulses.segments import Switches
-from device_models.pulses.stretches import Stretch, cut_by_number, cut_by_sign, cut_in_order
+from device_models.pulses.stretches import (
+    Stretch,
+    cut_by_number,
+    cut_by_sign,
+    cut_in_order,
+    reversed_rows,
+)
 from device_models.pulses.tables import Table
 from device_models.pulses.traces import Search, certain, cut_traces
 from device_models.pulses.types import FloatArray, Labels, PulseDataError, Segment
@@ -39,12 +46,14 @@ def find_segments(
     rises: int,
     given: Labels,
     keep_rest: bool = False,
+    reverse: str | None = None,
 ) -> tuple[list[Segment], list[str]]:
     """Segments in the order of the file, and what is worth a warning.
 
-    `keep_rest` keeps the readings at rest before, between and after the branches of a trace.
+    `keep_rest` keeps the readings at rest before, between and after the branches of a trace;
+    `reverse` is a branch whose rows stand from its last pulse to its first.
     """
-    cutter = _Cutter(table, roles, values, rises, given)
+    cutter = _Cutter(table, roles, values, rises, given, reverse)
     search = Search(Switches(), Rests(keep_rest))
     found = cutter.find(search)
     if search.rests.learned:
@@ -64,14 +73,15 @@ class _Cutter:
     values: Sequence[FloatArray]
     rises: int
     given: Labels
+    reverse: str | None = None
 
     def find(self, search: Search) -> tuple[list[Segment], list[str]]:
         """Segments and warnings under what is known about switches and rests."""
         segments: list[Segment] = []
         for records in self._records(search.warnings):
             for rows in _groups(records):
-                check_kind(records, rows, self.roles)
-                stretches = _cut(records, rows, search)
+                check_kind(self._without_dense(records), rows, self.roles)
+                stretches = _in_order(records, _cut(records, rows, search), self.reverse)
                 new = _with_cycles([s for x in stretches if (s := _segment(records, x))])
                 if records.branch is not None:
                     search.rests.note_labelled(new, self.rises)
@@ -103,6 +113,13 @@ class _Cutter:
                 warnings,
             )
             yield join_width_steps(records, warnings)
+
+    def _without_dense(self, records: Records) -> Records:
+        """Records without the numbers of a digitised curve, which are pulses by name, not time."""
+        column = next((p for c, _, p in self.roles.readings if c == records.column), None)
+        if column is None or records.pulses is None or dense_step(records.pulses) is None:
+            return records
+        return replace(records, pulses=None) if column in self.roles.named_pulses else records
 
     def _check_number(self, segments: list[Segment], records: Records, rows: Rows) -> None:
         if len(segments) > MAX_SEGMENTS:
@@ -138,6 +155,23 @@ def _cut(records: Records, rows: Rows, search: Search) -> list[Stretch]:
         rows = rows[np.argsort(records.pulses[rows], kind="stable")]
         return cut_in_order(records, rows, records.branch[rows])
     return cut_by_number(records, records.pulses, rows, search.warnings)
+
+
+def _in_order(records: Records, stretches: list[Stretch], reverse: str | None) -> list[Stretch]:
+    """The stretches with the rows of the branch `reverse` from the last to the first.
+
+    Raises PulseDataError where the file does not name the branches, which rows then tell.
+    """
+    if reverse is None:
+        return stretches
+    if records.branch is None:
+        row = int(stretches[0].rows[0]) if stretches else 0
+        place = records.table.place(int(records.lines[row]), records.column)
+        raise PulseDataError(
+            f"{place}: option reverse: nothing names the branch of these readings; "
+            f"give branch={reverse!r}"
+        )
+    return [reversed_rows(s) if s.branch == reverse else s for s in stretches]
 
 
 def _segment(records: Records, stretch: Stretch) -> Segment | None:

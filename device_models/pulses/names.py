@@ -53,6 +53,10 @@ COUNTER_WORDS = words_in(
     "n no nr num number numbers index idx id count counts counter # applied of the k i "
     "p x total cumulative"
 )
+COMPOUND = re.compile(
+    r"(?<![a-z])(pulses?|spikes?|stimulus|stimuli)"
+    r"(?=(?:numbers?|no|nr|num|index|idx|count|counter|id)(?![a-z]))"
+)
 PULSE_KINDS = words_in("electrical optical light voltage programming write gate")
 ADJECTIVES = words_in(
     "absolute abs measured measurement channel device read raw the of mean average "
@@ -88,9 +92,10 @@ def squeeze(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Words of a heading in lower case; "pulseNumber" and "pulse_number" are two each."""
+    """Words of a heading in lower case; "pulseNumber" and "pulsenumber" are two each."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
-    return re.findall(r"[a-z]+|\d+|#", apart.lower())
+    apart = COMPOUND.sub(r"\1 ", apart.lower())
+    return re.findall(r"[a-z]+|\d+|#", apart)
 
 
 def role_of(text: str) -> str | None:

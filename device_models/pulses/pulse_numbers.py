@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from device_models.pulses.columns import read_complete, read_numbers
-from device_models.pulses.counting import counts, counts_by_steps, numbers_of
+from device_models.pulses.counting import EVEN, counts, counts_by_steps, numbers_of
 from device_models.pulses.headings import Heading
 from device_models.pulses.names import names_pulses
 from device_models.pulses.tables import Table
@@ -17,6 +17,9 @@ from device_models.pulses.types import FloatArray, PulseDataError
 
 # Rows at the end of a count that may have no number.
 MOST_WITHOUT = 3
+# Points of a curve that stand closer than this share of a pulse, and how many tell.
+DENSE = 0.7
+FEWEST_DENSE = 8
 SPACED = re.compile(r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+")
 
 
@@ -142,6 +145,14 @@ def _whole(table: Table, column: int, numbers: FloatArray, warnings: list[str]) 
         return numbers
     name = table.column_name(column)
     first = float(numbers[numbers != np.rint(numbers)][0])
+    if (step := dense_step(numbers)) is not None:
+        _note(
+            warnings,
+            f"{name}: points of a digitised curve, not one reading a pulse: {1 / step:.2g} points "
+            f"to a pulse, at numbers such as {first:g}; steps and noise of single pulses cannot be "
+            f"known",
+        )
+        return numbers
     if not counts(numbers):
         _note(warnings, f"{name}: pulse numbers are fractional, such as {first:g}")
         return numbers
@@ -151,6 +162,19 @@ def _whole(table: Table, column: int, numbers: FloatArray, warnings: list[str]) 
         f"read as the nearest whole ones",
     )
     return np.rint(numbers) + 0.0
+
+
+def dense_step(numbers: FloatArray) -> float | None:
+    """Median step of uneven numbers most of which are fractional and closer than one pulse.
+
+    None for all others: even steps are those of a clock.
+    """
+    if numbers.size < FEWEST_DENSE or np.mean(numbers != np.rint(numbers)) < 0.5:
+        return None
+    steps = np.abs(np.diff(numbers))
+    step = float(np.median(steps))
+    is_even = float(np.mean(np.abs(steps - step) <= EVEN * step)) > 0.5
+    return step if 0 < step < DENSE and not is_even else None
 
 
 def _without_spaces(table: Table, column: int) -> Table:

@@ -30,6 +30,7 @@ class Options:
     wide_of: str | None = None
     where: Mapping[str | int, str] | None = None
     keep_rest: bool = False
+    reverse: str | None = None
     given: Labels = field(default_factory=Labels)
 
 
@@ -65,7 +66,13 @@ def read_table(table: Table, options: Options) -> Part:
         )
     rises = -1 if measured.quantity == "resistance" else 1
     segments, notes = find_segments(
-        table, roles, measured.values, rises, options.given, options.keep_rest
+        table,
+        roles,
+        measured.values,
+        rises,
+        options.given,
+        options.keep_rest,
+        options.reverse,
     )
     _check_options(table, segments, options.given)
     settings = table.settings
@@ -74,6 +81,8 @@ def read_table(table: Table, options: Options) -> Part:
         settings = replace(settings, width_s=None, ltp_width_s=None, ltd_width_s=None)
     # Before the settings: an LTP and an LTD of other pulses still belong to one cycle.
     suspicious = check_segments(segments, measured.quantity, measured.unit)
+    if options.reverse is not None:
+        suspicious = [text for text in suspicious if "reversed order" not in text]
     return Part(
         measured.quantity,
         measured.unit,

@@ -6,7 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from device_models.pulses.conditions import settle_conditions, settle_voltages
+from device_models.pulses.conditions import (
+    settle_conditions,
+    settle_voltages,
+    two_of_one_role,
+)
 from device_models.pulses.counting import counts_by_steps, numbers_of
 from device_models.pulses.given import (
     as_named,
@@ -18,14 +22,20 @@ from device_models.pulses.given import (
 from device_models.pulses.guesses import guess_headings
 from device_models.pulses.headings import Heading
 from device_models.pulses.labelled import label_readings
-from device_models.pulses.names import BRANCH_WORDS, CONDITION_WORDS, squeeze, words_of
+from device_models.pulses.names import (
+    BRANCH_WORDS,
+    names_pulses,
+    squeeze,
+    words_of,
+)
 from device_models.pulses.pairs import leave_out_second_pair
 from device_models.pulses.pulse_numbers import find_counter, pulse_columns
 from device_models.pulses.repeats import Repeats, find_repeats
 from device_models.pulses.sidelines import Reading, leave_out_empty, leave_out_sidelines
 from device_models.pulses.tables import Table, is_number
 from device_models.pulses.time_columns import check_time, is_time
-from device_models.pulses.types import PulseDataError, show
+from device_models.pulses.types import PulseDataError
+from device_models.pulses.unknown import with_unknown
 
 LAYOUTS = ("long", "wide", "trace", "rows")
 WIDE_OF = ("cycle", "device", "condition", "repeat")
@@ -39,7 +49,8 @@ class Roles:
 
     `settings` are the columns of conditions beside field, voltage and width; `devices` those that
     name a device beside the first, as a bit line does; `repeats` gives the columns that are
-    averaged, by the first of them; `left_out` says why a column is not used.
+    averaged, by the first of them; `left_out` says why a column is not used; `named_pulses` are the
+    columns of pulse numbers that are called so.
     """
 
     readings: tuple[Reading, ...]
@@ -49,6 +60,7 @@ class Roles:
     devices: tuple[int, ...] = ()
     repeats: Repeats = field(default_factory=dict)
     left_out: Mapping[int, str] = field(default_factory=dict)
+    named_pulses: frozenset[int] = frozenset()
 
 
 def assign_roles(
@@ -72,7 +84,7 @@ def assign_roles(
     if not is_named:
         is_wide = layout == "wide"
         headings = guess_headings(table, headings, quantity, wide_of, is_wide, warnings)
-    headings = _settle(table, headings, given, warnings, left_out)
+    headings = _settle(table, headings, wide_of, given, warnings, left_out)
     roles = _sort_columns(table, headings, quantity, wide_of, given, warnings, left_out)
     readings = label_readings(
         table, roles.readings, wide_of, quantity, "branch" in roles.conditions, warnings
@@ -85,6 +97,7 @@ def assign_roles(
 def _settle(
     table: Table,
     headings: list[Heading],
+    wide_of: str | None,
     given: frozenset[int],
     warnings: list[str],
     left_out: dict[int, str],
@@ -99,7 +112,7 @@ def _settle(
             headings[c] = _numbered(table, c, heading, warnings, left_out)
     leave_out_empty(table, headings, given, warnings, left_out)
     find_counter(table, headings, warnings, left_out)
-    headings = _with_unknown(table, headings, warnings)
+    headings = with_unknown(table, headings, wide_of, warnings)
     leave_out_second_pair(table, headings, warnings, left_out)
     settle_voltages(table, headings, warnings, left_out)
     return headings
@@ -156,7 +169,7 @@ def _sort_columns(
                 devices.append(c)
                 continue
             if heading.role in conditions:
-                raise _second(table, heading.role, conditions[heading.role][0], c)
+                raise two_of_one_role(table, headings, conditions[heading.role][0], c)
             conditions[heading.role] = (c, heading)
     readings = [(c, h, pulses[c]) for c, h in enumerate(headings) if h.role == "value"]
     readings = leave_out_sidelines(table, readings, quantity, warnings, left_out)
@@ -166,15 +179,14 @@ def _sort_columns(
     readings, repeats = find_repeats(table, readings, wide_of, said, is_one_read, warnings)
     _note_left_out(table, headings, warnings, left_out)
     return Roles(
-        tuple(readings), conditions, warnings, tuple(settings), tuple(devices), repeats, left_out
-    )
-
-
-def _second(table: Table, role: str, first: int, second: int) -> PulseDataError:
-    return PulseDataError(
-        f"{header_place(table, second)}: a second {role} column beside "
-        f"{table.column_name(first)}; columns={{{first + 1}: None}} or "
-        f"columns={{{second + 1}: None}} leaves one out"
+        tuple(readings),
+        conditions,
+        warnings,
+        tuple(settings),
+        tuple(devices),
+        repeats,
+        left_out,
+        frozenset(c for c, h in enumerate(headings) if h.role == "pulse" and names_pulses(h.text)),
     )
 
 
@@ -208,46 +220,6 @@ def _paired_letters(headings: list[Heading]) -> list[Heading]:
     ]
 
 
-def _with_unknown(table: Table, headings: list[Heading], warnings: list[str]) -> list[Heading]:
-    """Columns of unknown name are readings where no column is known to be; a blank first, index."""
-    found = list(headings)
-    _name_conditions(found)
-    unknown = [c for c, h in enumerate(found) if h.role == "unknown"]
-    if any(h.role == "value" for h in found):
-        for c in (c for c in unknown if any(table.columns[c])):
-            warnings.append(f"{table.column_name(c)} is not used: its heading is not known")
-        return found
-    numeric = [c for c in unknown if _has_numbers(table, c)]
-    has_branch = any(h.role == "branch" for h in found)
-    if not numeric or (has_branch and len(numeric) > 1):
-        raise PulseDataError(
-            f"{header_place(table)}: no column of readings; {_advice(table, numeric)}"
-        )
-    several = len(numeric) > 1
-    for c in numeric:
-        text = found[c].text if several and found[c].number is None else None
-        if text and squeeze(text) in CONDITION_WORDS:
-            found[c] = replace(found[c], condition=text)
-        else:
-            found[c] = replace(found[c], device=found[c].device or text)
-        found[c] = replace(found[c], role="value")
-    names = ", ".join(show(found[c].text) for c in numeric[:5])
-    conditions = all(found[c].condition for c in numeric)
-    one_each = "under one condition each" if conditions else "of one device each"
-    what = f"readings {one_each}" if several else "the readings"
-    warnings.append(f"columns {names} are taken as {what}: their headings are not known")
-    return found
-
-
-def _name_conditions(headings: list[Heading]) -> None:
-    """ "flat" beside "5 mm" is a condition as well."""
-    if not any(h.role == "value" and h.condition for h in headings):
-        return
-    for c, heading in enumerate(headings):
-        if heading.role == "unknown" and squeeze(heading.text) in CONDITION_WORDS:
-            headings[c] = replace(heading, role="value", condition=heading.text)
-
-
 def _lettered(headings: list[Heading]) -> list[Heading]:
     """B beside A is a name, and no magnetic field."""
     letters = {h.text.strip().lower() for h in headings if h.unit is None}
@@ -257,18 +229,6 @@ def _lettered(headings: list[Heading]) -> list[Heading]:
         Heading(h.text) if h.role == "field" and h.unit is None and len(h.text.strip()) == 1 else h
         for h in headings
     ]
-
-
-def _advice(table: Table, numeric: list[int]) -> str:
-    """What to call the columns, in words that can be typed."""
-    if not numeric:
-        return "expected one such as 'R (kOhm)', 'G (uS)' or 'I (nA)'"
-    literal = {c + 1: f"G device {k}" for k, c in enumerate(numeric[:8], 1)}
-    return f"expected one such as 'R (kOhm)', 'G (uS)' or 'I (nA)'; columns={literal} names them"
-
-
-def _has_numbers(table: Table, column: int) -> bool:
-    return any(is_number(cell, table.decimal) for cell in table.columns[column][:99])
 
 
 def _check_layout(table: Table, roles: Roles, layout: str | None) -> None:

@@ -33,6 +33,18 @@ class Stretch:
     own: Rows
 
 
+def reversed_rows(stretch: Stretch) -> Stretch:
+    """The rows of a branch from its last to its first, its pulse numbers from the same start.
+
+    A first row that is shared with the branch before stays the first.
+    """
+    n = stretch.rows.size - stretch.own.size
+    rows = np.concatenate([stretch.rows[:n], stretch.rows[n:][::-1]])
+    numbers = stretch.pulses[n:]
+    pulses = np.concatenate([stretch.pulses[:n], numbers[0] + numbers[-1] - numbers[::-1]])
+    return replace(stretch, pulses=pulses, rows=rows, own=stretch.own[::-1])
+
+
 def cut_by_number(
     records: Records, pulses: FloatArray, rows: Rows, warnings: list[str]
 ) -> list[Stretch]:
@@ -160,7 +172,7 @@ def counted(records: Records, run: Rows, first: int | None) -> FloatArray:
     numbers = records.pulses[run]
     step = float(np.median(np.diff(numbers))) if run.size > 1 else 1.0
     start = records.pulses[first] if first is not None else 0.0
-    return numbers - numbers[0] + (start if start <= step else 0.0)
+    return numbers - numbers[0] + (start if start <= max(step, 1.0) else 0.0)
 
 
 def cut_by_sign(

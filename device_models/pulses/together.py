@@ -149,7 +149,7 @@ def _read(path: Path, branch: str, options: dict[str, Any]) -> PulseData:
 def _holds(path: Path, other: str, data: PulseData, options: dict[str, Any]) -> bool:
     """Whether the file, asked without a branch, shows the other one over half of its range."""
     try:
-        free = read_pulses(path, **options)
+        free = read_pulses(path, **{k: v for k, v in options.items() if k != "reverse"})
     except PulseDataError:
         return False
     if len(free.branches) < 2:
