@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_models.pulses.counting import (
+from device_models.pulses.columns.counting import (
     counts,
     counts_by_steps,
     even_step,

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device_models.pulses import PulseDataError
-from device_models.pulses.noise import scale_of
-from device_models.pulses.protocols import Switches
-from device_models.pulses.segments import find_switches
-from device_models.pulses.switching import find_switching
-from device_models.pulses.zigzag import find_reversals
+from device_models.pulses.branches.noise import scale_of
+from device_models.pulses.branches.protocols import Switches
+from device_models.pulses.branches.segments import find_switches
+from device_models.pulses.branches.switching import find_switching
+from device_models.pulses.branches.zigzag import find_reversals
 from tests.traces import joined, logistic, noisy, read, relax, shape, table
 
 quick = settings(

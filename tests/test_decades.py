@@ -59,9 +59,6 @@ def test_noise_in_proportion_is_told_from_noise_of_one_size(seed, n_readings):
     level = np.log(UP(n))
     slope = np.polyfit(level, np.log(proportional.weights), 1)[0]
     assert slope == pytest.approx(-2, abs=0.25)
-    # A positive offset keeps every reading above 0.
-    lifted = noisy(ExponentialMixture(1.03, (-1.0,), (6.0,)), n, 2e-3, False, seed)
-    assert branch_of(lifted).noise_growth == 1
     fallen = noisy(ExponentialMixture(0.01, (0.99,), (3.0,)), n, 1e-3, False, seed)
     if n_readings > 100:
         assert branch_of(fallen, "LTD").noise_growth == 1
@@ -88,6 +85,14 @@ def test_short_files_over_decades_are_fitted_in_proportion_and_say_so():
         sum("fitted with errors in proportion to the conductance" in w for w in fit.warnings) == 2
     )
     assert all(c.fit["median_relative_error"] < 0.08 for c in card.curves)
+
+
+@pytest.mark.parametrize("n_readings", [31, 101])
+def test_noise_of_one_size_is_rarely_taken_for_one_in_proportion(n_readings):
+    """A positive offset keeps every reading above 0; a few of a hundred are taken wrongly."""
+    n, law = np.linspace(0, 30, n_readings), ExponentialMixture(1.03, (-1.0,), (6.0,))
+    grows = [branch_of(noisy(law, n, 2e-3, False, seed)).noise_growth != 1 for seed in range(50)]
+    assert sum(grows) <= 4
 
 
 @settings(deadline=None, max_examples=25)
@@ -210,7 +215,7 @@ def test_least_squares_with_signs_end_where_weights_span_decades():
         weights = 1 / values**2
         points = Points(np.arange(16.0), values, weights / weights.mean())
         law = CANDIDATES["monotone_spline_8"].starts(points, 1.0)[0]
-        assert np.all(np.diff(law(np.linspace(0, 15, 91))) >= 0)
+        assert np.diff(law(np.linspace(0, 15, 91))).min() >= -1e-15
     columns = np.abs(rng.standard_normal((30, 4)))
     truth = np.array([2.0, 0.0, 3.0])
     free, signed = signed_least_squares(columns[:, :1], columns[:, 1:], columns @ [-1.0, *truth])

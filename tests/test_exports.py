@@ -21,7 +21,7 @@ from written_tables import (
     text_of,
 )
 
-from device_models.pulses.settings import Settings, read_settings
+from device_models.pulses.tables.settings import Settings, read_settings
 
 quick = settings(
     deadline=None,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from device_models.pulses import PulseDataError
-from device_models.pulses.kinds import alternating
+from device_models.pulses.branches.kinds import alternating
 from tests.traces import joined, noisy, read, relax, shape, table
 
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from device_models.library import CARD_FOLDER
 from device_models.pulses import PulseData, PulseDataError, Segment, read_pulses
-from device_models.pulses.headings import read_heading
-from device_models.pulses.segments import find_switches
-from device_models.pulses.tables import MAX_BYTES
+from device_models.pulses.branches.segments import find_switches
+from device_models.pulses.columns.headings import read_heading
+from device_models.pulses.tables.table import MAX_BYTES
 from device_models.pulses.units import find_unit
 
 quick = settings(

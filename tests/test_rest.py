@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device_models.pulses import PulseDataError
-from device_models.pulses.rest import rest_after, rest_before
+from device_models.pulses.branches.rest import rest_after, rest_before
 from tests.traces import joined, logistic, noisy, read, relax, shape, table
 
 quick = settings(

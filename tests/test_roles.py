@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device_models.pulses import PulseData, PulseDataError, read_pulses
-from device_models.pulses.headings import read_heading
+from device_models.pulses.columns.headings import read_heading
 from device_models.pulses.units import find_unit
 
 quick = settings(

@@ -26,7 +26,7 @@ from written_tables import (
 )
 
 from device_models.pulses import PulseDataError, read_pulses
-from device_models.pulses.text import read_text_table
+from device_models.pulses.tables.text import read_text_table
 
 quick = settings(
     deadline=None,

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device_models.pulses import PulseData, PulseDataError, read_pulses
-from device_models.pulses.headings import read_heading
+from device_models.pulses.columns.headings import read_heading
 from device_models.pulses.together import read_branches
 from experiments.fit_options import parse, reader_options
 from experiments.severity import Severity, severity_of

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from device_models.pulses.checks import check_segments
-from device_models.pulses.descriptions import describe_columns
-from device_models.pulses.head_labels import read
-from device_models.pulses.layouts import find_segments
-from device_models.pulses.quantity import measure, unit_option
-from device_models.pulses.roles import assign_roles
-from device_models.pulses.row_kinds import select_rows
-from device_models.pulses.rows import turn_rows
-from device_models.pulses.settings import Settings
-from device_models.pulses.tables import Table
+from device_models.pulses.branches.checks import check_segments
+from device_models.pulses.branches.layouts import find_segments
+from device_models.pulses.columns.descriptions import describe_columns
+from device_models.pulses.columns.quantity import measure, unit_option
+from device_models.pulses.columns.roles import assign_roles
+from device_models.pulses.columns.row_kinds import select_rows
+from device_models.pulses.tables.head_labels import read
+from device_models.pulses.tables.rows import turn_rows
+from device_models.pulses.tables.settings import Settings
+from device_models.pulses.tables.table import Table
 from device_models.pulses.types import ColumnUse, Labels, PulseDataError, Segment, show
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from device_models.pulses import read_pulses
-from device_models.pulses.checks import check_segments
+from device_models.pulses.branches.checks import check_segments
 from device_models.pulses.types import ColumnUse, PulseData, PulseDataError, Segment, show
 
 FILES_ARE = ("device", "cycle")

@@ -1,0 +1,1 @@
+"""What each column of a table is, and its cells as arrays."""
