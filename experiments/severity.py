@@ -22,7 +22,7 @@ LOUD = (
     (Severity.CARE, r"with the cycle number|not monotone|several pulses|follow each other"),
     (Severity.CARE, r"one sign|mid_range|exchanged|size counts|amplitude is stepped"),
     (Severity.CARE, r"reversed order|name of the file says|is time: each row"),
-    (Severity.CARE, r"starts \d+ ?% of the range"),
+    (Severity.CARE, r"starts (by )?[\d.]+ ?%"),
 )
 """Severity of the reader's and the fit's warnings by their words; all others are notes."""
 

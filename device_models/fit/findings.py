@@ -24,6 +24,9 @@ SMALL_MISFIT = 5e-3
 LARGEST_MISFIT = 0.05
 """Root mean square of the mean residuals over the range from which on a curve is called bad."""
 
+FAR_START, FAR_RATIO = 0.01, 0.1
+"""A start is off its readings by this share of the range, or of itself where it is small."""
+
 NO_BETTER = 0.8
 """A shape-free curve that leaves more than this share of a misfit does not describe more."""
 
@@ -76,11 +79,11 @@ def bad_curve(branch: Branch, law: Law, conductance_range: float, start_error: f
         lines.append(f"{branch.name}: {what}: RMSE {share:.0%} of the range")
     if branch.values.min() > 0 and not is_positive(branch, law):
         lines.append(f"{branch.name}: the curve goes to 0 or below, where no reading does")
-    return lines + _start(branch, law, start_error)
+    return lines + _start(branch, law, start_error, conductance_range)
 
 
-def _start(branch: Branch, law: Law, error: float) -> list[str]:
-    """A start whose interval holds none of the first readings, nor lies among them."""
+def _start(branch: Branch, law: Law, error: float, conductance_range: float) -> list[str]:
+    """A start whose interval holds none of the first readings, and that is off them by much."""
     first = branch.values[branch.pulses == 0]
     if len(first) < 2:
         return []
@@ -88,10 +91,16 @@ def _start(branch: Branch, law: Law, error: float) -> list[str]:
     room = Z95 * error * (start if law.theta_names[0] == "log_start" else 1.0)
     if start - room <= first.max() and start + room >= first.min():
         return []
-    return [
-        f"{branch.name}: the curve starts at {start:.3g}, none of its {len(first)} first readings "
-        f"({first.min():.3g} to {first.max():.3g}) does"
-    ]
+    nearest = float(first.max() if start > first.max() else first.min())
+    share = abs(start - nearest) / conductance_range
+    where = "above" if start > nearest else "below"
+    if share > FAR_START:
+        how = f"{share:.1%} of the range {where}"
+    elif nearest > 0 and abs(start / nearest - 1) > FAR_RATIO:
+        how = f"by {abs(start / nearest - 1):.0%} {where}"
+    else:
+        return []
+    return [f"{branch.name}: the curve starts {how} all of its {len(first)} first readings"]
 
 
 def _coordinates(branch: Branch, law: Law, errors: FloatArray, curves: int) -> list[str]:
