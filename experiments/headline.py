@@ -209,7 +209,7 @@ def _labels(card: DeviceCard, field_G: float) -> tuple[tuple[float, float], floa
 
 
 def _pulses(branches: Sequence[Branch]) -> tuple[int, int]:
-    longest = {b.branch: round(float(b.pulses.max())) for b in branches}
+    longest = {b.branch: round(b.end) for b in branches}
     return longest.get("LTP", 0), longest.get("LTD", 0)
 
 

@@ -55,7 +55,7 @@ class BranchFit:
     @property
     def shape(self) -> NeuroSimBranch:
         """NeuroSim's form of the curve between its own ends."""
-        n = np.linspace(0, self.branch.pulses.max(), 256)
+        n = np.linspace(0, self.branch.end, 256)
         share = (self.law(n) - self.low) / (self.high - self.low)
         place = n / n[-1] if self.branch.branch == "LTP" else 1 - n / n[-1]
         return fit_branch(place, share)
@@ -84,7 +84,7 @@ def fit_one_branch(data: PulseData, given: argparse.Namespace) -> OneBranch:
     curves = []
     for i, (branch, law) in enumerate(zip(fit.branches, fit.laws, strict=True)):
         own = slice(sizes[i], sizes[i + 1])
-        ends = law(np.array([0.0, branch.pulses.max()]))
+        ends = law(np.array([0.0, branch.end]))
         low, high = float(ends.min()), float(ends.max())
         covariance = np.asarray(fit.covariance)[own, own]
         curves.append(BranchFit(branch, law, covariance, fit.noise[i], low, high, unit))
@@ -128,7 +128,7 @@ def headline_lines(curve: BranchFit) -> list[str]:
     noise = curve.noise.write / whole
     values = {
         "range": f"{span(curve.low, curve.high, curve.unit)}{ratio}, at {curve.branch.field_G:g} G",
-        "pulses": f"{curve.branch.pulses.max():g}",
+        "pulses": f"{curve.branch.end:g}",
         "nonlinearity": f"{curve.shape.label:+.2f} (NeuroSim's label)",
         "noise": f"a state scatters by {percent(noise)} of the range" if noise else "none seen",
         "fit": f"the curve is {percent(curve.rmse)} of the range off the mean readings (RMSE)",

@@ -227,3 +227,14 @@ def test_a_start_off_all_first_readings_is_said():
     chosen = fit_card(data_of(*segments), bootstrap=0)
     assert chosen.laws[0](0.0) == pytest.approx(1.0, abs=0.1)
     assert not any("curve starts" in w for w in chosen.warnings)
+
+
+def test_a_curve_ends_where_half_of_the_cycles_were_still_read():
+    """Written until done: what the slowest cycle does alone at the end is no end of the device."""
+    lengths = (20, 20, 22, 30, 60)
+    ups = [segment("LTP", np.arange(n), cycle) for cycle, n in enumerate(lengths, 1)]
+    downs = [segment("LTD", np.arange(20), cycle) for cycle in range(1, 6)]
+    fit = fit_card(data_of(*ups, *downs), bootstrap=0)
+    assert [branch.end for branch in fit.branches] == [21.0, 19.0]
+    assert fit.card.n_pulses == 21
+    assert fit.card.conductance_range()[1] == pytest.approx(30e-6, rel=1e-6)

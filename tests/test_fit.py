@@ -666,13 +666,15 @@ def test_a_mixture_stands_in_for_another_law(law):
     assert as_mixture(mixture, 100) is mixture
 
 
-def test_measured_reram_data(request):
+def test_measured_reram_data():
     """aihwkit's own example for this file has an RMSE of 0.15 over a range of 2: half of it."""
-    folder = request.config.getoption("--real-data")
-    if folder is None:
-        pytest.skip("needs --real-data DIR with gong_et_al.csv")
-    data = read_pulses(Path(folder) / "gong_et_al.csv")
+    data = read_pulses(CARD_FOLDER / "reram_gong_2018.csv", quantity="conductance")
     fit = fit_card(data)
+    stored = load_card("reram_gong_2018")
+    assert [c.law.name for c in stored.curves] == [law.name for law in fit.laws]
+    n = np.linspace(0, 999, 50)
+    for curve, law in zip(stored.curves, fit.laws, strict=True):
+        assert curve.law(n) == pytest.approx(law(n), abs=1e-3)
     values = np.concatenate([s.values for s in data.segments])
     for branch, check in zip(fit.branches, check_tile(fit), strict=True):
         kernel = np.ones(51) / 51

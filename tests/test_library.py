@@ -127,3 +127,12 @@ def test_the_command_does_not_replace_a_picture(tmp_path, capsys):
     with pytest.raises(SystemExit, match=r"card\.png"):
         main(["lsmo_pvdf_co", "--plot", str(picture)])
     assert picture.read_bytes() == b"mine"
+
+
+def test_the_reram_points_are_those_of_the_published_file(request):
+    folder = request.config.getoption("--real-data")
+    if folder is None:
+        pytest.skip("needs --real-data DIR with gong_et_al.csv")
+    published = (Path(folder) / "gong_et_al.csv").read_text().split()
+    ours = (CARD_FOLDER / "reram_gong_2018.csv").read_text().splitlines()[3:]
+    assert ours == published

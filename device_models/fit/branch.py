@@ -53,8 +53,12 @@ class Branch:
 
     @property
     def end(self) -> float:
-        """Pulse number of the last reading."""
-        return float(self.pulses.max())
+        """Last pulse number that at least half of the cycles were read at.
+
+        Devices that are pulsed until they are written leave the slow ones alone at the end.
+        """
+        lasts = sorted((float(self.pulses[own].max()) for own in self.rows), reverse=True)
+        return lasts[(len(lasts) - 1) // 2]
 
     @property
     def direction(self) -> float:

@@ -123,8 +123,8 @@ def fit_curves(
 
 
 def last_pulse(branches: Sequence[Branch]) -> int:
-    """Largest pulse number of any branch, up to a whole one."""
-    return int(np.ceil(max(b.pulses.max() for b in branches)))
+    """Largest end of any branch, up to a whole pulse."""
+    return int(np.ceil(max(b.end for b in branches)))
 
 
 def _check_options(law: str, bootstrap: int, seed: int) -> None:

@@ -164,7 +164,7 @@ def _pulse_spread(noise: Sequence[PulseNoise], half: float) -> dict[str, float]:
 
 
 def _span(branch: Branch) -> FloatArray:
-    return np.array([branch.pulses.min(), branch.pulses.max()])
+    return np.array([branch.pulses.min(), branch.end])
 
 
 def _ends_of_range(

@@ -111,7 +111,7 @@ def _walk(pulses: FloatArray, law: Law, step_c2c: float, rng: np.random.Generato
 
 def _ends(branch: Branch) -> tuple[float, float]:
     """First and last pulse number."""
-    return float(branch.pulses.min()), float(branch.pulses.max())
+    return float(branch.pulses.min()), branch.end
 
 
 def _end_levels(branch: Branch, law: Law, end: float) -> FloatArray:

@@ -178,7 +178,7 @@ def _response(axes: Axes, report: Report, i: int, colour: object, factor: float)
         alpha=0.5 if len(branch.values) > FEW_POINTS else 1,
         label=None if several else "data",
     )
-    n = np.linspace(0, branch.pulses.max(), 400)
+    n = np.linspace(0, branch.end, 400)
     label = f"{branch.field_G:g} G" if several else f"fit: {law.name.replace('_', ' ')}"
     axes.plot(n, factor * law(n), color=colour, lw=1.4, label=label)
     if not several:
@@ -197,7 +197,7 @@ def _steps(axes: Axes, fit: CardFit, i: int, colour: object, factor: float) -> N
     """Measured mean step in bins of the state, and the step of the curve."""
     branch, law = fit.branches[i], fit.laws[i]
     several = len(fit.card.fields_G) > 1
-    n = np.arange(branch.pulses.max() + 1)
+    n = np.arange(branch.end + 1)
     curve = law(n)
     axes.plot(
         factor * curve[:-1],

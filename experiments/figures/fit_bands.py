@@ -17,7 +17,7 @@ def draw_bands(axes: Axes, report: Report, i: int, factor: float) -> None:
     """Bands of curve `i`: of the fit, of the measured scatter, and of the tile."""
     fit = report.fit
     branch, law = fit.branches[i], fit.laws[i]
-    n = np.linspace(0, branch.pulses.max(), 200)
+    n = np.linspace(0, branch.end, 200)
     covariance = curve_covariance(fit, i)
     if covariance is not None:
         half = confidence(law, covariance, n)
@@ -35,7 +35,7 @@ def draw_bands(axes: Axes, report: Report, i: int, factor: float) -> None:
         return
     check = report.checks[i]
     _edges(axes, check.data_band, factor, DATA, "data, mean ± std of")
-    inside = check.pulses <= branch.pulses.max()
+    inside = check.pulses <= branch.end
     axes.plot(
         check.pulses[inside],
         factor * check.mean[inside],
@@ -46,7 +46,7 @@ def draw_bands(axes: Axes, report: Report, i: int, factor: float) -> None:
     )
     known = np.isfinite(check.data_band.device_std) | np.isfinite(check.data_band.cycle_std)
     if known.any():
-        _edges(axes, check.band, factor, TILE, "tile, mean ± std of", branch.pulses.max())
+        _edges(axes, check.band, factor, TILE, "tile, mean ± std of", branch.end)
 
 
 def _edges(

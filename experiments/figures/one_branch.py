@@ -28,7 +28,7 @@ def draw_one_branch(found: OneBranch) -> Figure:
     for i, curve in enumerate(found.curves):
         colour = COLOURS[(2 + i) % len(COLOURS)]
         _response(response, curve, colour, factor, several=len(found.curves) > 1)
-        n = np.arange(curve.branch.pulses.max() + 1)
+        n = np.arange(curve.branch.end + 1)
         values = factor * curve.law(n)
         steps.plot(values[:-1], np.diff(values), color=colour, lw=1.4)
     response.set_xlabel(f"{found.name} pulse number")
@@ -45,7 +45,7 @@ def _response(axes: Axes, curve: BranchFit, colour: str, factor: float, *, sever
     branch = curve.branch
     shown = slice(None, None, 1 + len(branch.values) // MAX_POINTS)
     axes.plot(branch.pulses[shown], factor * branch.values[shown], ".", color="0.4", ms=4)
-    n = np.linspace(0, branch.pulses.max(), 300)
+    n = np.linspace(0, branch.end, 300)
     middle, half = curve.law(n), confidence(curve.law, curve.covariance, n)
     edges = factor * (middle - half), factor * (middle + half)
     axes.fill_between(n, *edges, color=colour, alpha=0.3, lw=0)
