@@ -169,8 +169,7 @@ def _left_curves(h: Headline) -> list[Reason]:
 def _short_ways(fit: CardFit) -> list[Reason]:
     """Branches that go through a small part of the range, which the other one cannot undo."""
     covered = {
-        branch.name: float(np.ptp(law([0.0, branch.end])))
-        / range_at(fit.card, branch.field_G)
+        branch.name: float(np.ptp(law([0.0, branch.end]))) / range_at(fit.card, branch.field_G)
         for branch, law in zip(fit.branches, fit.laws, strict=True)
     }
     name = min(covered, key=lambda n: covered[n])
