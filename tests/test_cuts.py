@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from traces import joined, logistic, noisy, read, relax, shape, table
 
 from device_models.pulses import PulseDataError
 from device_models.pulses.branches.noise import scale_of
@@ -15,7 +16,6 @@ from device_models.pulses.branches.protocols import Switches
 from device_models.pulses.branches.segments import find_switches
 from device_models.pulses.branches.switching import find_switching
 from device_models.pulses.branches.zigzag import find_reversals
-from tests.traces import joined, logistic, noisy, read, relax, shape, table
 
 quick = settings(
     deadline=None,
@@ -267,3 +267,18 @@ def test_running_numbers_start_over_in_each_cycle_of_a_column(tmp_path):
     text = table("cycle,pulse,LTP (uS)", [1, 1, 1, 2, 2, 2], np.arange(1, 7), [1, 2, 3, 1, 2, 3])
     data = read(tmp_path, text)
     assert [list(s.pulses) for s in data.segments] == [[1, 2, 3], [1, 2, 3]]
+
+
+def test_noise_behind_an_ltp_and_an_ltd_is_left_out(tmp_path):
+    """After the branches up and down pulses in turn hold the device where it is."""
+    rng = np.random.default_rng(3)
+    n = np.arange(60)
+    branches = np.concatenate([10 + 8 * (1 - np.exp(-n / 15)), 10.5 + 7.5 * np.exp(-n / 12)])
+    behind = 13 + 0.5 * rng.standard_normal(150)
+    trace = np.concatenate([branches + 0.05 * rng.standard_normal(120), behind])
+    data = read(tmp_path, table("G (uS)", trace))
+    assert [s.branch for s in data.segments] == ["LTP", "LTD"]
+    assert data.segments[-1].values.size == pytest.approx(61, abs=2)
+    assert any("neither rise nor fall: no branch, left out" in w for w in data.warnings)
+    with pytest.raises(PulseDataError, match="neither rise nor fall"):
+        read(tmp_path, table("G (uS)", behind))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from traces import joined, noisy, read, relax, shape, table
 
 from device_models.pulses import PulseDataError
 from device_models.pulses.branches.kinds import alternating
-from tests.traces import joined, noisy, read, relax, shape, table
 
 
 def told(data) -> str:

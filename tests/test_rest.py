@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from traces import joined, logistic, noisy, read, relax, shape, table
 
 from device_models.pulses import PulseDataError
 from device_models.pulses.branches.rest import rest_after, rest_before
-from tests.traces import joined, logistic, noisy, read, relax, shape, table
 
 quick = settings(
     deadline=None,

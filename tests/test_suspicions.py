@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from tests.traces import joined, read, relax, table
+from traces import joined, read, relax, table
 
 
 def told(data) -> str:

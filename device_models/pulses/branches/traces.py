@@ -111,8 +111,29 @@ def _cut_trace(records: Records, rows: Rows, search: Search) -> list[Stretch]:
             search.warnings.append(_reset(records, own))
             continue
         numbers = counted(active, own, rows[0] if k == 0 and run[0] == 0 else None)
-        stretches.append(Stretch(_branch_of(records, own), numbers, own, own))
+        try:
+            stretches.append(Stretch(_branch_of(records, own), numbers, own, own))
+        except NoDirectionError:
+            # Behind an LTP and an LTD other pulses may follow; anywhere else nothing is certain.
+            if k < len(runs) - 1 or not _is_whole(records, stretches):
+                raise
+            search.warnings.append(_left_out(records, own))
     return stretches
+
+
+def _is_whole(records: Records, stretches: list[Stretch]) -> bool:
+    """Whether there are both branches, each going its way far out of its noise."""
+    names = {stretch.branch for stretch in stretches}
+    return len(names) == 2 and all(
+        abs(_towards(_there(records, stretch.rows), records.rises)) >= CERTAIN
+        for stretch in stretches
+    )
+
+
+def _there(records: Records, rows: Rows) -> FloatArray:
+    """The readings of these rows that are there, shape (n,)."""
+    values = records.values[rows]
+    return values[~np.isnan(values)]
 
 
 def _without(spans: list[Span], size: int) -> IntArray:
@@ -202,8 +223,7 @@ def _conductance(records: Records, values: FloatArray) -> FloatArray:
 
 def _branch_of(records: Records, run: Rows) -> str:
     """LTP or LTD by the direction of the conductance; an error where it has none."""
-    values = records.values[run]
-    there = values[~np.isnan(values)]
+    there = _there(records, run)
     towards = _towards(there, records.rises) if there.size > 1 else 0.0
     # Of few readings of noise many rise or fall by chance.
     if abs(towards) < next(least for size, least in LEAST_DIRECTION if there.size < size):
