@@ -45,7 +45,7 @@ def select_branches(data: PulseData) -> tuple[list[Branch], dict[str, Any], list
                 f"{branch}: several pulses in the file; fitted: {_pulse_name(pulse)}, "
                 f"left out: {', '.join(_pulse_name(p) for p in left)}"
             )
-        conditions |= _conditions(branch, chosen[branch], warnings)
+        conditions |= _conditions(branch, chosen[branch])
     if any(s.field_G is None for own in chosen.values() for s in own):
         warnings.append("the file states no magnetic field; the card says 0 G")
     by_field: dict[tuple[float, str], list[Segment]] = {}
@@ -161,17 +161,14 @@ def _pulse_name(pulse: Pulse) -> str:
     return text if width is None else f"{text}, {width:g} s"
 
 
-def _conditions(branch: str, segments: list[Segment], warnings: list[str]) -> dict[str, Any]:
+def _conditions(branch: str, segments: list[Segment]) -> dict[str, Any]:
     conditions: dict[str, Any] = {}
     key = branch.lower()
     first = segments[0]
     if isinstance(first.amplitude_V, np.ndarray):
-        ends = [float(first.amplitude_V[0]), float(first.amplitude_V[-1])]
-        conditions[f"{key}_amplitudes_V"] = ends
-        warnings.append(
-            f"{branch}: the amplitude is stepped from {ends[0]:g} to {ends[1]:g} V; the card "
-            f"holds for this train, pulse by pulse"
-        )
+        # A state before the first pulse was driven by 0 V.
+        driven = first.amplitude_V[first.amplitude_V != 0]
+        conditions[f"{key}_amplitudes_V"] = [float(driven[0]), float(driven[-1])]
     elif first.amplitude_V is not None:
         conditions[f"{key}_amplitude_V"] = float(first.amplitude_V)
     if first.width_s is not None:
