@@ -6,6 +6,7 @@ import numpy as np
 from aihwkit.simulator.configs.devices import SoftBoundsDevice
 
 from device_models import ExponentialMixture, fit_card
+from device_models.fit import CANDIDATES
 from device_models.pulses import PulseData, Segment
 from experiments.benchmarks.timing import Timing, compare
 
@@ -47,6 +48,6 @@ def bench_fit(repeats: int = 5) -> list[Timing]:
         notes={
             "aihwkit fit_measurements": "3 parameters, no intervals",
             "fit_card, one law": "6 parameters, covariance, noise",
-            "fit_card, all laws": "8 forms, choice, covariance, noise",
+            "fit_card, all laws": f"{len(CANDIDATES)} forms, choice, covariance, noise",
         },
     )
