@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from traces import joined, logistic, noisy, read, relax, shape, table
+from traces import joined, logistic, noisy, quick, read, relax, shape, table
 
 from device_models.pulses import PulseDataError
 from device_models.pulses.branches.noise import scale_of
@@ -16,13 +16,6 @@ from device_models.pulses.branches.protocols import Switches
 from device_models.pulses.branches.segments import find_switches
 from device_models.pulses.branches.switching import find_switching
 from device_models.pulses.branches.zigzag import find_reversals
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
 
 # ---------------------------------------------------------------- turns
 

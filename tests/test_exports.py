@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from traces import quick
 from written_tables import (
     DOWN,
     EXPORT,
@@ -22,13 +23,6 @@ from written_tables import (
 )
 
 from device_models.pulses.tables.settings import Settings, read_settings
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
 
 # ---------------------------------------------------------------- exports of instruments
 

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from traces import quick
 from written_tables import DOWN, UP, assert_trace, one, read, refusal, relax, text_of, workbook
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 
 TITLE = "(K7,1,3) tprog: 0.003, terase: 0.0005\n"
 FALLS = "the readings tell the branches: those of 'Gprog' fall and are LTD, those of 'Gerase' rise"

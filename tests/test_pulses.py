@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from traces import quick, relax
 
 from device_models.library import CARD_FOLDER
 from device_models.pulses import PulseData, PulseDataError, Segment, read_pulses
@@ -24,19 +25,6 @@ from device_models.pulses.branches.segments import find_switches
 from device_models.pulses.columns.headings import read_heading
 from device_models.pulses.tables.table import MAX_BYTES
 from device_models.pulses.units import find_unit
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-def relax(n: int, start: float, end: float, tau: float) -> np.ndarray:
-    """Readings before and after n pulses that relax from `start` to `end`, shape (n + 1,)."""
-    share = (1 - np.exp(-np.arange(n + 1) / tau)) / (1 - np.exp(-n / tau))
-    return start + (end - start) * share
-
 
 LTP = relax(30, 1e-6, 1e-5, 8.0)
 LTD = relax(30, 1e-5, 1e-6, 6.0)

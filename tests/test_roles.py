@@ -8,25 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from traces import quick, relax
 
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 from device_models.pulses.columns.headings import read_heading
 from device_models.pulses.units import find_unit
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-def relax(n: int, start: float, end: float, tau: float) -> np.ndarray:
-    """Readings before and after n pulses that relax from `start` to `end`, shape (n + 1,)."""
-    share = (1 - np.exp(-np.arange(n + 1) / tau)) / (1 - np.exp(-n / tau))
-    return start + (end - start) * share
-
 
 LTP = np.round(relax(20, 1.0, 10.0, 6.0), 4)
 LTD = np.round(relax(20, 10.0, 1.0, 5.0), 4)

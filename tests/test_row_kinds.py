@@ -6,20 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_pulses import assert_sound, mutated
 from test_roles import LTD, LTP, RAMP, TRACE, assert_trace, ends, said, table, uses
+from traces import quick
 
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 
 STATES = np.r_[LTP[1:], LTD[1:]]
 VOLTS = np.r_[[2.5] * 20, [-2.5] * 20]
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 
 
 def read(folder: Path, text: str, **options) -> PulseData:

@@ -6,16 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from traces import quick
 from written_tables import DOWN, TRACE, UP, assert_trace, one, read, refusal, relax, text_of
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
 
 # ---------------------------------------------------------------- traces as rows
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import BYTEWISE, check_mutations, mutated
+from traces import quick
 from written_tables import (
     DOWN,
     EXPORT,
@@ -27,13 +28,6 @@ from written_tables import (
 
 from device_models.pulses import PulseDataError, read_pulses
 from device_models.pulses.tables.text import read_text_table
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
 
 # ---------------------------------------------------------------- heads of several rows
 

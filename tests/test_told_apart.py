@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from traces import quick, relax
 
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 from device_models.pulses.columns.headings import read_heading
@@ -17,19 +18,6 @@ from device_models.pulses.together import read_branches
 from experiments.fit_options import parse, reader_options
 from experiments.severity import Severity, severity_of
 from experiments.spoken import spoken
-
-quick = settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-def relax(n: int, start: float, end: float, tau: float) -> np.ndarray:
-    """Readings before and after n pulses that relax from `start` to `end`, shape (n + 1,)."""
-    share = (1 - np.exp(-np.arange(n + 1) / tau)) / (1 - np.exp(-n / tau))
-    return start + (end - start) * share
-
 
 UP, DOWN = relax(24, 2.0, 9.0, 8.0), relax(24, 9.0, 2.0, 6.0)
 TRACE = np.concatenate([UP, DOWN[1:]])

@@ -5,8 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 
 from device_models.pulses import PulseData, read_pulses
+
+quick = settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+"""Few examples, each of which may write into the folder of its test."""
 
 
 def relax(n: int, start: float, end: float, tau: float) -> np.ndarray:
