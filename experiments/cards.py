@@ -44,7 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
         if given.plot:
             image = io.BytesIO()
             card.plot().savefig(image, format="png", dpi=144)
-            write_together({given.plot: image.getvalue()}, overwrite=given.overwrite)
+            inputs = [Path(card.path)] if card.path else []
+            write_together({given.plot: image.getvalue()}, overwrite=given.overwrite, inputs=inputs)
     except (CardError, FileError, OSError) as error:
         end(error)
 

@@ -129,6 +129,15 @@ def test_the_command_does_not_replace_a_picture(tmp_path, capsys):
     assert picture.read_bytes() == b"mine"
 
 
+def test_the_command_never_draws_over_the_card_itself(tmp_path):
+    shutil.copy(CARD_FOLDER / "lsmo_pvdf_co.json", tmp_path)
+    card = tmp_path / "lsmo_pvdf_co.json"
+    before = card.read_bytes()
+    with pytest.raises(SystemExit, match=r"lsmo_pvdf_co\.json"):
+        main([str(card), "--plot", str(card), "--overwrite"])
+    assert card.read_bytes() == before
+
+
 def test_the_reram_points_are_those_of_the_published_file(request):
     folder = request.config.getoption("--real-data")
     if folder is None:
