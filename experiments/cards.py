@@ -10,7 +10,6 @@ of installed packages. With one it prints what the card says and the page beside
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from device_models import CardError, CardSummary, DeviceCard, list_cards, load_c
 from device_models.card import Spread
 from device_models.files import FileError, read_limited, write_together
 from device_models.plain_text import visible
+from experiments.figures.style import png
 from experiments.options import Parser, end
 
 MAX_PAGE_BYTES = 2**18
@@ -42,10 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
         card = load_card(given.card)
         print(describe(card))
         if given.plot:
-            image = io.BytesIO()
-            card.plot().savefig(image, format="png", dpi=144)
             inputs = [Path(card.path)] if card.path else []
-            write_together({given.plot: image.getvalue()}, overwrite=given.overwrite, inputs=inputs)
+            write_together({given.plot: png(card.plot())}, overwrite=given.overwrite, inputs=inputs)
     except (CardError, FileError, OSError) as error:
         end(error)
 

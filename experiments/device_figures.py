@@ -10,7 +10,6 @@ the table, and ends with a non-zero status when a statement that can be checked 
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -41,6 +40,7 @@ from experiments.figures.paper import (
     fig_s5,
     fig_s6,
 )
+from experiments.figures.style import png
 from experiments.options import Parser, end, number
 from experiments.statements import evaluate
 from experiments.statements.table import print_table, summary, table_files
@@ -69,9 +69,7 @@ POSITIVE, SHARE = number(0, above=True), number(0, 1)
 
 def draw(name: str, measured: Measurements) -> bytes:
     """The named figure as PNG."""
-    data = io.BytesIO()
-    FIGURES[name](measured).savefig(data, format="png", dpi=144)
-    return data.getvalue()
+    return png(FIGURES[name](measured))
 
 
 def selected(only: str | None) -> list[str]:

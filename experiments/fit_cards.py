@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,14 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from device_models.files import check_outputs, refused, write_together
 from device_models.fit import fit_card
 from device_models.pulses import PulseData, PulseDataError
 from experiments.conditions import file_part, split_conditions
 from experiments.figures.fit import draw_fit
 from experiments.figures.one_branch import draw_one_branch
+from experiments.figures.style import png
 from experiments.fit_input import choose, read
 from experiments.fit_options import fit_options, inputs
 from experiments.fit_report import make_report, report_text
@@ -80,7 +78,7 @@ def make_card(
         report = make_report(fit, checks, _gathered(said))
     printed = report_text(report, str(path))
     with shown("drawing the report"):
-        image = _image(draw_fit(report))
+        image = png(draw_fit(report))
     return Result({picture: image, text: printed + "\n", path: fit.card.to_json()}, printed)
 
 
@@ -92,7 +90,7 @@ def _report_of_one_branch(data: PulseData, card: Path, given: argparse.Namespace
     _, picture, text = outputs(card.with_suffix(f".{found.name}.json"))
     _check([picture, text], given)
     printed = one_branch_text(found, reason)
-    image = _image(draw_one_branch(found))
+    image = png(draw_one_branch(found))
     return Result({picture: image, text: printed + "\n"}, printed, f"{data.source}: {reason}")
 
 
@@ -114,12 +112,6 @@ def _cards(data: PulseData, given: argparse.Namespace) -> dict[Path, tuple[str, 
 
 def _check(paths: Sequence[Path], given: argparse.Namespace) -> None:
     check_outputs(paths, overwrite=given.overwrite, inputs=inputs(given))
-
-
-def _image(figure: Figure) -> bytes:
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=144)
-    return image.getvalue()
 
 
 def outputs(card: Path) -> tuple[Path, Path, Path]:

@@ -7,16 +7,13 @@ A run that cannot be read is left out, with a warning.
 from __future__ import annotations
 
 import base64
-import io
 import json
 import statistics
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +22,7 @@ from device_models import CardError, DeviceCard, load_card
 from device_models.files import read_limited, remove_leftovers, write_together
 from device_models.plain_text import visible
 from device_models.plotting import draw_card
+from experiments.figures.style import png
 from experiments.figures.training import draw_training
 from experiments.groups import Group, group_runs
 from experiments.options import Parser, end
@@ -96,7 +94,7 @@ def write_report(store: Path, out: Path) -> Path:
 
 def _write(groups: list[Group], store: Path, out: Path, readme: Path | None = None) -> Path:
     """Write the picture and the page, with `readme` its table and picture too: all or nothing."""
-    training, page = _training_png(groups), out / "index.html"
+    training, page = _trainingpng(groups), out / "index.html"
     files: dict[Path, str | bytes] = {
         out / "training.png": training,
         page: _page(store, groups, training),
@@ -110,9 +108,9 @@ def _write(groups: list[Group], store: Path, out: Path, readme: Path | None = No
     return page
 
 
-def _training_png(groups: list[Group]) -> bytes:
+def _trainingpng(groups: list[Group]) -> bytes:
     histories = {group.label: [run.history for run in group.runs] for group in groups}
-    return _png(draw_training(histories, "Held-out" if _is_held_out(groups) else "Test"))
+    return png(draw_training(histories, "Held-out" if _is_held_out(groups) else "Test"))
 
 
 def _page(store: Path, groups: list[Group], training: bytes) -> str:
@@ -207,8 +205,8 @@ def _cards_of(groups: list[Group]) -> list[DeviceCard]:
 
 
 def _card_entry(card: DeviceCard) -> dict[str, str]:
-    png = base64.b64encode(_png(draw_card(card))).decode()
-    return {"name": card.name, "kind": card.kind, "caveat": card.caveat, "png": png}
+    picture = base64.b64encode(png(draw_card(card))).decode()
+    return {"name": card.name, "kind": card.kind, "caveat": card.caveat, "png": picture}
 
 
 def _run_entry(group: Group, run: StoredRun) -> dict[str, str]:
@@ -225,15 +223,6 @@ def _run_entry(group: Group, run: StoredRun) -> dict[str, str]:
 def _shown(value: Any) -> Any:
     """What the page's template puts in place of a value; lines stay lines."""
     return visible(value, keep="\n") if isinstance(value, str) else value
-
-
-def _png(figure: Figure) -> bytes:
-    data = io.BytesIO()
-    with warnings.catch_warnings():
-        # A letter that the font lacks is drawn as a box; the table and the page show it.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(data, format="png", dpi=144)
-    return data.getvalue()
 
 
 def main() -> None:

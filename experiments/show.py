@@ -18,6 +18,7 @@ from device_models.plain_text import visible
 from device_models.pulses import PulseData, Segment
 from experiments.conditions import split_conditions
 from experiments.figures.show import draw_readings
+from experiments.figures.style import png
 from experiments.fit_input import choose, read
 from experiments.fit_options import inputs
 from experiments.quantities import count, numbered, si, span, spans_decades
@@ -53,9 +54,8 @@ def show(given: argparse.Namespace) -> str:
     text = describe(data)
     if picture is None:
         return text
-    image = io.BytesIO()
-    draw_readings(data).savefig(image, format="png", dpi=144)
-    write_together({picture: image.getvalue()}, overwrite=given.overwrite, inputs=inputs(given))
+    image = png(draw_readings(data))
+    write_together({picture: image}, overwrite=given.overwrite, inputs=inputs(given))
     return f"{text}\n\nPicture: {picture}"
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from device_models.card import Curve, DeviceCard
 from device_models.curves import ExponentialMixture
 from device_models.plotting import si_scale
+from experiments.figures.style import png
 
 
 def flat_card(n_fields: int = 1, n_pulses: int = 20, unit: str = "1", low: float = 0.0):
@@ -86,3 +89,11 @@ def test_arbitrary_units_have_no_prefix_and_zero_no_resistance():
 def test_prefixes_suit_the_range(unit, largest, expected):
     symbol, factor = si_scale(unit, largest)
     assert (symbol, factor) == (expected[0], pytest.approx(expected[1], rel=1e-12))
+
+
+def test_letters_that_the_font_lacks_draw_without_a_word():
+    figure = Figure()
+    figure.suptitle("가장")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert png(figure).startswith(b"\x89PNG")

@@ -60,12 +60,6 @@ def student(dof: float) -> float:
     return float((t.ppf(0.975, dof) / norm.ppf(0.975)) ** 2)
 
 
-def point_covariance(fit: Fit, branch: Branch) -> FloatArray:
-    """Covariance of a fit to means of the branch, from their scatter around the law."""
-    floor = ROUNDING * float(np.abs(branch.values).max())
-    return covariance(fit.solution, prior_std(fit.law), floor=floor)
-
-
 def all_curves_covariance(
     branches: Sequence[Branch], fits: Sequence[Fit], draws: int, seed: int
 ) -> tuple[FloatArray, str]:

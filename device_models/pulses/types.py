@@ -20,6 +20,12 @@ class PulseDataError(ValueError):
         super().__init__(message(text))
 
 
+def note_once(warnings: list[str], text: str) -> None:
+    """Add a warning that is not there yet."""
+    if text not in warnings:
+        warnings.append(text)
+
+
 def show(cell: str) -> str:
     """A cell as quoted text, cut to a length that fits a message."""
     return repr(cell if len(cell) <= 40 else cell[:37] + "...")

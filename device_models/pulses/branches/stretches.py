@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from device_models.pulses.branches.kinds import check_not_alternating
 from device_models.pulses.branches.records import Records, Rows
-from device_models.pulses.types import FloatArray, PulseDataError
+from device_models.pulses.types import FloatArray, PulseDataError, note_once
 
 BranchNames = NDArray[np.str_]
 
@@ -53,7 +53,7 @@ def cut_by_number(
     for part in split_by(rows, label_codes(records, rows)):
         cycles = [part] if records.cycle is not None else restarts(pulses, part)
         if len(cycles) > 1:
-            _note(warnings, "restarts of the pulse number are read as cycles")
+            note_once(warnings, "restarts of the pulse number are read as cycles")
         runs += [run[np.argsort(pulses[run], kind="stable")] for run in cycles]
     for run in runs:
         check_unique(records, pulses, run)
@@ -210,8 +210,3 @@ def _without_pulse(amplitude: FloatArray) -> NDArray[np.bool_]:
     alone = ~np.insert(still[:-1], 0, False)
     alone[:-1] &= next_is_pulse[:-1]
     return still & ~next_is_pulse & ~alone
-
-
-def _note(warnings: list[str], text: str) -> None:
-    if text not in warnings:
-        warnings.append(text)

@@ -13,7 +13,7 @@ from device_models.pulses.columns.counting import EVEN, counts, counts_by_steps,
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import names_pulses
 from device_models.pulses.tables.table import Table
-from device_models.pulses.types import FloatArray, PulseDataError
+from device_models.pulses.types import FloatArray, PulseDataError, note_once
 
 # Rows at the end of a count that may have no number.
 MOST_WITHOUT = 3
@@ -116,7 +116,7 @@ def read_pulse_numbers(table: Table, column: int, rows: slice, warnings: list[st
     if 0 < n_blank <= MOST_WITHOUT and counts(read_numbers(known, column).values):
         numbers = read_complete(known, column, "pulse number")
         numbers = np.concatenate([numbers, numbers[-1] + np.arange(1.0, n_blank + 1)])
-        _note(
+        note_once(
             warnings,
             f"{table.column_name(column)}: {n_blank} row{'s' if n_blank > 1 else ''} at the end "
             f"without a number: the count goes on to {numbers[-1]:g}",
@@ -146,7 +146,7 @@ def _whole(table: Table, column: int, numbers: FloatArray, warnings: list[str]) 
     name = table.column_name(column)
     first = float(numbers[numbers != np.rint(numbers)][0])
     if (step := dense_step(numbers)) is not None:
-        _note(
+        note_once(
             warnings,
             f"{name}: points of a digitised curve, not one reading a pulse: {1 / step:.2g} points "
             f"to a pulse, at numbers such as {first:g}; steps and noise of single pulses cannot be "
@@ -154,9 +154,9 @@ def _whole(table: Table, column: int, numbers: FloatArray, warnings: list[str]) 
         )
         return numbers
     if not counts(numbers):
-        _note(warnings, f"{name}: pulse numbers are fractional, such as {first:g}")
+        note_once(warnings, f"{name}: pulse numbers are fractional, such as {first:g}")
         return numbers
-    _note(
+    note_once(
         warnings,
         f"{name}: pulse numbers are fractional, such as {first:g}: they rise by about 1 and are "
         f"read as the nearest whole ones",
@@ -186,8 +186,3 @@ def _without_spaces(table: Table, column: int) -> Table:
     columns = (*table.columns[:column], joined, *table.columns[column + 1 :])
     closed = replace(table, columns=columns)
     return closed if counts_by_steps(numbers_of(closed, column)) else table
-
-
-def _note(warnings: list[str], text: str) -> None:
-    if text not in warnings:
-        warnings.append(text)
