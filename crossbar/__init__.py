@@ -8,7 +8,7 @@ from crossbar.activation import EMActivation, replace_activations
 from crossbar.conversion import crossbar_layers, to_crossbar
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
 from crossbar.finite import NonFiniteError
-from crossbar.follow import Follow, followed
+from crossbar.nodes.follow import Follow, followed
 from crossbar.rpu import rpu_config
 from crossbar.scale import weight_scale
 from crossbar.tile import MemristorRPUConfig, MemristorTile

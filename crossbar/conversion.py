@@ -24,14 +24,19 @@ from aihwkit.simulator.parameters.mapping import MappableRPU
 from aihwkit.simulator.tiles.module import TileModule
 from torch import nn
 
-from crossbar.attention import CrossbarAttention
 from crossbar.choices import check_choice
 from crossbar.device import CardDevice, one_field_G, pulsed_device
-from crossbar.layers import CrossbarConv1d, CrossbarConv3d, GroupedConvolution, MakeLayer
+from crossbar.layers.attention import CrossbarAttention
+from crossbar.layers.convolutions import (
+    CrossbarConv1d,
+    CrossbarConv3d,
+    GroupedConvolution,
+    MakeLayer,
+)
+from crossbar.layers.recurrent import CrossbarRNN
+from crossbar.layers.survey import digital_matrices, survey
 from crossbar.random import derived_seed
-from crossbar.recurrent import CrossbarRNN
 from crossbar.rpu import TILES, rpu_config
-from crossbar.survey import digital_matrices, survey
 from crossbar.tile import MemristorConv2d, MemristorTile
 from device_models import DeviceCard
 

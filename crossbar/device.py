@@ -2,7 +2,7 @@
 
 A card gives conductance against pulse number, G(n), for LTP and LTD, and with it the step of one
 pulse as a function of the conductance (`device_models.steps`). aihwkit's PiecewiseStep device
-takes exactly that, on evenly spaced nodes of the weight range (`crossbar.nodes`).
+takes exactly that, on evenly spaced nodes of the weight range (`crossbar.nodes.even`).
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
@@ -18,8 +18,8 @@ import numpy as np
 from aihwkit.simulator.configs.devices import PiecewiseStepDevice, PulsedDevice
 from aihwkit.simulator.parameters.mapping import MappingParameter
 
-from crossbar.follow import complaint_about_nodes
-from crossbar.nodes import N_NODES, step_nodes
+from crossbar.nodes.even import N_NODES, step_nodes
+from crossbar.nodes.follow import complaint_about_nodes
 from crossbar.scale import ZEROS as ZEROS
 from crossbar.scale import WeightScale as WeightScale
 from crossbar.scale import complaint_about_zero, scale_of

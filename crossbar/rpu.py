@@ -26,7 +26,7 @@ from aihwkit.simulator.tiles import analog
 from crossbar.choices import check_choice
 from crossbar.context import KeepsContext
 from crossbar.device import scaled_mapping, weight_span
-from crossbar.periphery import periphery
+from crossbar.reads.converters import periphery
 from crossbar.recipes import RECIPES, PulseUpdate
 from crossbar.tile import MemristorRPUConfig
 

@@ -9,12 +9,12 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.tiles.base import SimulatorTile
 from torch import Tensor, nn
 
-from crossbar.array import MemristorArray
-from crossbar.convolution import Window, convolve, convolve_back
-from crossbar.minibatch import Minibatch
-from crossbar.periphery import Converters, crossbar_product
+from crossbar.arrays.array import MemristorArray
 from crossbar.random import RandomStream, derived_seed
+from crossbar.reads.converters import Converters, crossbar_product
+from crossbar.reads.convolution import Window, convolve, convolve_back
 from crossbar.recipes import make_recipe
+from crossbar.recipes.minibatch import Minibatch
 
 if TYPE_CHECKING:
     from crossbar.tile import MemristorRPUConfig

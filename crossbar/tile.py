@@ -39,11 +39,11 @@ from aihwkit.simulator.tiles.custom import CustomTile
 from torch import Tensor, nn
 
 from crossbar.context import KeepsContext
-from crossbar.convolution import Window
 from crossbar.device import CardDevice, scaled_mapping, weight_span
 from crossbar.finite import check_finite
-from crossbar.layers import CrossbarConvolution, turns_back
-from crossbar.periphery import periphery
+from crossbar.layers.convolutions import CrossbarConvolution, turns_back
+from crossbar.reads.converters import periphery
+from crossbar.reads.convolution import Window
 from crossbar.recipes import PulseUpdate
 from crossbar.simulator import MemristorSimulatorTile
 
@@ -159,7 +159,7 @@ class MemristorRPUConfig(MappableRPU, PrePostProcessingRPU):
     """Card, field and spreads of the devices."""
 
     forward: IOParameters = field(default_factory=periphery)
-    """Converters of the forward pass, see `crossbar.periphery`."""
+    """Converters of the forward pass, see `crossbar.reads.converters`."""
 
     backward: IOParameters = field(default_factory=periphery)
     """Converters of the backward pass."""

@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from device_models.card import CardError, DeviceCard
 from device_models.curves import ExponentialMixture
 from device_models.fit import CardFit, CurveFit, FitError, fit_card, fit_curves
+from device_models.junction.memristor import Memristor, MemristorParameters
 from device_models.library import CardSummary, list_cards, load_card
-from device_models.memristor import Memristor, MemristorParameters
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 from device_models.pulses.together import read_branches
 

@@ -18,8 +18,8 @@ from device_models.card import Curve, DeviceCard, Spread
 from device_models.curves import ExponentialMixture
 from device_models.fit.laws import CANDIDATES, Points, fit_law
 from device_models.fit.mixture import project_exponential_mixture
-from device_models.magnetics import CO, LSMO
-from device_models.memristor import SOURCES, Memristor, MemristorParameters, resistance_ohm
+from device_models.junction.magnetics import CO, LSMO
+from device_models.junction.memristor import SOURCES, Memristor, MemristorParameters, resistance_ohm
 
 FIELDS_G = (0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0)
 """Eight fields from 0 to 350 G (M8); the even step is derived (ledger section 6)."""

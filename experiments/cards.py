@@ -21,8 +21,8 @@ from device_models import CardError, CardSummary, DeviceCard, list_cards, load_c
 from device_models.card import Spread
 from device_models.files import FileError, read_limited, write_together
 from device_models.plain_text import visible
+from experiments.command.options import Parser, end
 from experiments.figures.style import png
-from experiments.options import Parser, end
 
 MAX_PAGE_BYTES = 2**18
 SPREADS = ("step_c2c", "write_noise", "step_d2d", "range_d2d")

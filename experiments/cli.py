@@ -117,7 +117,7 @@ def _options(command: str) -> list[str]:
 
 def _print_overrides(line: str) -> None:
     """hydra's own completion of the settings after `train`, without importing torch for it."""
-    from experiments.hydra_app import run_app
+    from experiments.command.hydra_app import run_app
 
     os.environ["COMP_LINE"] = f"train{line}"
     sys.argv = ["train", "-sc", "query=bash"]

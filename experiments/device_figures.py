@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from device_models.files import write_together
-from device_models.paper_reading import FIG2_PAIRS, FIG2_STARTS, LAYERS, Reading
-from device_models.protocols import Measurements
-from device_models.stdp import READINGS
-from experiments.figures.paper import (
+from device_models.junction.stdp import READINGS
+from experiments.command.options import Parser, end, number
+from experiments.figures.style import png
+from experiments.paper.figures import (
     fig_1ab,
     fig_1c,
     fig_1d,
@@ -40,10 +40,10 @@ from experiments.figures.paper import (
     fig_s5,
     fig_s6,
 )
-from experiments.figures.style import png
-from experiments.options import Parser, end, number
-from experiments.statements import evaluate
-from experiments.statements.table import print_table, summary, table_files
+from experiments.paper.measurements import Measurements
+from experiments.paper.reading import FIG2_PAIRS, FIG2_STARTS, LAYERS, Reading
+from experiments.paper.statements import evaluate
+from experiments.paper.statements.table import print_table, summary, table_files
 
 FIGURES: dict[str, Callable[[Measurements], Figure]] = {
     "1ab": fig_1ab.draw,

@@ -17,10 +17,10 @@ from pathlib import Path
 from crossbar.device import ZEROS
 from crossbar.preset_source import preset_source
 from device_models import CardError, DeviceCard, load_card
+from device_models.exports.lookup_table import crosssim_files, table_csv
+from device_models.exports.neurosim import neurosim_json, neurosim_parameters
 from device_models.files import write_together
-from device_models.lookup_table import crosssim_files, table_csv
-from device_models.neurosim import neurosim_json, neurosim_parameters
-from experiments.options import Parser, end, number
+from experiments.command.options import Parser, end, number
 
 
 class ExportError(ValueError):

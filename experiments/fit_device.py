@@ -19,9 +19,9 @@ import sys
 from device_models.card import CardError
 from device_models.fit import FitError
 from device_models.pulses import PulseDataError
-from experiments.fit_options import parse
-from experiments.options import end
-from experiments.spoken import spoken
+from experiments.command.options import end
+from experiments.command.spoken import spoken
+from experiments.fitting.fit_options import parse
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,11 +31,11 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         # Imported when needed: what a card takes, torch, takes seconds to load.
         if given.show is not None:
-            from experiments.show import show
+            from experiments.fitting.show import show
 
             text = show(given)
         else:
-            from experiments.fit_cards import make_cards
+            from experiments.fitting.fit_cards import make_cards
 
             text, problem = make_cards(given)
     except (PulseDataError, FitError, CardError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from device_models.files import write_together
 from device_models.library import CARD_FOLDER
 from device_models.reconstruct import reconstruct_card, reconstruct_responses, responses_csv
-from experiments.options import Parser, end
+from experiments.command.options import Parser, end
 
 
 def write_card(folder: Path) -> Path:

@@ -22,13 +22,13 @@ from device_models import CardError, DeviceCard, load_card
 from device_models.files import read_limited, remove_leftovers, write_together
 from device_models.plain_text import visible
 from device_models.plotting import draw_card
+from experiments.command.options import Parser, end
+from experiments.command.shown import markdown, warn
 from experiments.figures.style import png
 from experiments.figures.training import draw_training
-from experiments.groups import Group, group_runs
-from experiments.options import Parser, end
-from experiments.records import StoredRun, read_runs
-from experiments.shown import markdown, warn
-from experiments.store import StoreError
+from experiments.runs.groups import Group, group_runs
+from experiments.runs.records import StoredRun, read_runs
+from experiments.runs.store import StoreError
 
 COLUMNS = (
     "variant",

@@ -25,16 +25,17 @@ except ImportError as wrong_install:
 from crossbar.checkpoint import load_plain_state, plain_state
 from crossbar.conversion import count_crossbar_weights
 from crossbar.finite import NonFiniteError
-from crossbar.models import build_model
-from crossbar.periphery import periphery
+from crossbar.networks import build_model
+from crossbar.reads.converters import periphery
 from device_models import DeviceCard, load_card
 from device_models.plain_text import message
-from experiments.checkpoints import Checkpoint
-from experiments.data import DataError, FashionMNIST, load_fashion_mnist, split, subset
-from experiments.hydra_app import CONFIGURATION_ERRORS, run_app, shows_tracebacks
-from experiments.identity import identity, run_folder
-from experiments.jobs import interrupts_later, run_command, run_job
-from experiments.loop import (
+from experiments.command.hydra_app import CONFIGURATION_ERRORS, run_app, shows_tracebacks
+from experiments.data.images import DataError, FashionMNIST, load_fashion_mnist, split, subset
+from experiments.runs.identity import identity, run_folder
+from experiments.runs.store import Run, StoreError, open_run, provenance
+from experiments.training.checkpoints import Checkpoint
+from experiments.training.jobs import interrupts_later, run_command, run_job
+from experiments.training.loop import (
     DivergedError,
     Images,
     Stopwatch,
@@ -44,9 +45,8 @@ from experiments.loop import (
     make_optimizer,
     train_epoch,
 )
-from experiments.progress import TrainingProgress
-from experiments.settings import MagneticField, Settings, read_settings
-from experiments.store import Run, StoreError, open_run, provenance
+from experiments.training.progress import TrainingProgress
+from experiments.training.settings import MagneticField, Settings, read_settings
 
 KNOWN_ERRORS = (*CONFIGURATION_ERRORS, DataError, StoreError, DivergedError, OSError)
 """Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from device_models import DeviceCard, load_card
-from experiments.data import DataError, load_fashion_mnist
+from experiments.data.images import DataError, load_fashion_mnist
 
 torch.set_num_threads(1)
 
@@ -39,6 +39,6 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
     """Compiled kernels, or the plain forms that other devices take."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "torch":
-            for module in ("periphery", "convolution", "array"):
+            for module in ("reads.converters", "reads.convolution", "arrays.array"):
                 patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
         yield request.param

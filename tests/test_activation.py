@@ -19,9 +19,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 from crossbar import EMActivation, replace_activations
-from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
-from crossbar.kernels import interpolation_cpu, interpolation_torch, threads
-from crossbar.kernels.grid import Encoding, PulseGrid, choose_grid
+from crossbar.activation import (
+    ENCODINGS,
+    FORMS,
+    NORMALISATIONS,
+    QUANTITIES,
+    interpolation_cpu,
+    interpolation_torch,
+)
+from crossbar.activation.grid import Encoding, PulseGrid, choose_grid
+from crossbar.kernels import threads
 from device_models import DeviceCard, ExponentialMixture
 from device_models.card import Curve
 from device_models.curves import LogStep, MonotoneSpline
@@ -306,7 +313,7 @@ def test_table_off_the_cpu(monkeypatch, hidden):
     layer = seeded(hidden=hidden, trainable=True).float()
     x, grad = inputs(), torch.randn(inputs().shape, dtype=torch.float32)
     expected = results(layer, x, grad)
-    monkeypatch.setattr("crossbar.kernels.interpolation._kernels", lambda x: interpolation_torch)
+    monkeypatch.setattr("crossbar.activation.interpolation._kernels", lambda x: interpolation_torch)
     for name, value in results(layer, x, grad).items():
         assert worst(value, expected[name].double()) < BOUND, name
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from crossbar import crossbar_layers, to_crossbar
 from crossbar.conversion import count_crossbar_weights
-from crossbar.periphery import periphery
+from crossbar.reads.converters import periphery
 from crossbar.rpu import TILES
 from crossbar.tile import MemristorTile
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import COMMANDS, SHELLS, completion_script, main
-from experiments.settings import SettingsError
+from experiments.training.settings import SettingsError
 
 SCRIPT = str(Path(sys.executable).with_name("fieldcrossbar"))
 TINY = ("trainer=smoke", "trainer.train_images=64", "trainer.test_images=50", "threads=1")

@@ -15,7 +15,7 @@ from torch import nn
 
 from crossbar import MemristorRPUConfig, to_crossbar
 from crossbar.checkpoint import load_plain_state, plain_state
-from crossbar.periphery import periphery
+from crossbar.reads.converters import periphery
 from crossbar.rpu import TILES
 from crossbar.tile import MemristorConv2d
 

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from crossbar import EMActivation, pulsed_device
-from crossbar.array import MemristorArray
-from crossbar.convolution import Window, convolve, convolve_back
-from crossbar.kernels import interpolation_cpu, pulses_cpu, reads_cpu
+from crossbar.activation import interpolation_cpu
+from crossbar.arrays import response_cpu
+from crossbar.arrays.array import MemristorArray
 from crossbar.kernels.contract import address, plain
-from crossbar.minibatch import Minibatch
-from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import RandomStream
+from crossbar.reads import read_cpu
+from crossbar.reads.converters import Converters, crossbar_product, periphery
+from crossbar.reads.convolution import Window, convolve, convolve_back
 from crossbar.recipes import RECIPES, PulseUpdate, make_recipe
+from crossbar.recipes.minibatch import Minibatch
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 
 FINE = {"out_noise": 0.0, "dac_bits": 24, "adc_bits": 32}
@@ -140,7 +142,7 @@ def fire(**changed: Tensor) -> None:
         "hit": torch.tensor([0, 14]),
         "scale": torch.ones(2),
     }
-    pulses_cpu.fire(ARRAY.response, **(usual | changed))
+    response_cpu.fire(ARRAY.response, **(usual | changed))
 
 
 def polynomial(step: str, x: Tensor, basis: Tensor, other: Tensor) -> None:
@@ -162,28 +164,28 @@ def polynomial(step: str, x: Tensor, basis: Tensor, other: Tensor) -> None:
             "torch.float32 on cpu does not read torch.float64 on cpu",
         ),
         (
-            lambda: reads_cpu.read_vectors(WEIGHT, torch.ones(4, 6), CONVERTERS, STREAM),
+            lambda: read_cpu.read_vectors(WEIGHT, torch.ones(4, 6), CONVERTERS, STREAM),
             "vectors must have the shape (4, 5), got (4, 6)",
         ),
         (
-            lambda: reads_cpu.read_vectors(WEIGHT.double(), torch.ones(4, 5), CONVERTERS, STREAM),
+            lambda: read_cpu.read_vectors(WEIGHT.double(), torch.ones(4, 5), CONVERTERS, STREAM),
             "weights must be contiguous torch.float32 numbers on the CPU, got contiguous "
             "torch.float64 on cpu",
         ),
         (
-            lambda: reads_cpu.read_patches(
+            lambda: read_cpu.read_patches(
                 KERNEL, torch.ones(1, 1, 6, 6), WINDOW, CONVERTERS, STREAM, 1.0
             ),
             "weights must have the shape (3, 6), got (3, 12)",
         ),
         (
-            lambda: reads_cpu.read_vectors(
+            lambda: read_cpu.read_vectors(
                 torch.ones(2**19 + 1, 1), torch.ones(1, 1), CONVERTERS, STREAM
             ),
             "lines must have up to 524288 entries, got 524289",
         ),
         (
-            lambda: reads_cpu.read_patches_back(
+            lambda: read_cpu.read_patches_back(
                 KERNEL, torch.ones(1, 3, 4, 4), (1, 2, 6, 6), WINDOW, CONVERTERS, STREAM, 1.0
             ),
             "gradients must have the shape (1, 3, 4, 5), got (1, 3, 4, 4)",

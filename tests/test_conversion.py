@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 from crossbar import MemristorRPUConfig, crossbar_layers, pulsed_device, rpu_config, to_crossbar
-from crossbar.periphery import periphery
+from crossbar.reads.converters import periphery
 from crossbar.recipes import Minibatch
 from crossbar.rpu import TILES
 from crossbar.tile import MemristorConv2d, MemristorTile

@@ -8,10 +8,10 @@ from aihwkit.nn import AnalogConv2d
 from aihwkit.simulator.parameters.enums import NoiseManagementType
 from torch import nn
 
-from crossbar.convolution import Window, convolve, convolve_back
 from crossbar.device import CardDevice
-from crossbar.periphery import Converters, periphery
 from crossbar.random import RandomStream
+from crossbar.reads.converters import Converters, periphery
+from crossbar.reads.convolution import Window, convolve, convolve_back
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig, PulseUpdate
 
 WINDOWS = {

@@ -26,9 +26,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import data, fetch
-from experiments.data import DataError, IdxFile, ImageSet, load_fashion_mnist
-from experiments.fetch import FetchError
+from experiments.data import fetch
+from experiments.data import images as data
+from experiments.data.fetch import FetchError
+from experiments.data.images import DataError, IdxFile, ImageSet, load_fashion_mnist
 
 N_TRAIN, N_TEST = 40, 20
 
@@ -467,7 +468,7 @@ def test_full_disk_is_a_reason_and_the_next_place_is_tried(
 
 KILLED_SCRIPT = """
 import sys, time
-from experiments import data
+from experiments.data import images as data
 
 def half(folder, names):
     for name in data.FILES:
@@ -485,7 +486,7 @@ def test_killed_fetch_leaves_no_file_and_no_lock(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = [str(places.system), str(places.cache.parent)]
-    repository = Path(data.__file__).parents[1]
+    repository = Path(data.__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", KILLED_SCRIPT, *arguments], stdout=subprocess.PIPE, cwd=repository
     ) as process:

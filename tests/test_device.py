@@ -48,8 +48,8 @@ from crossbar import (
     weight_scale,
 )
 from crossbar.device import ZEROS, symmetry_point
-from crossbar.periphery import periphery
 from crossbar.probe import probe
+from crossbar.reads.converters import periphery
 from crossbar.rpu import TILES
 from device_models import CardError, DeviceCard, ExponentialMixture, list_cards, load_card
 from device_models.card import BRANCHES, Curve, Spread

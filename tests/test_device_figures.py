@@ -10,12 +10,12 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from device_models.paper_reading import Reading
-from device_models.protocols import Measurements
 from experiments import device_figures
 from experiments.device_figures import FIGURES, main, selected
-from experiments.statements import STATEMENTS
-from experiments.statements.stdp import stdp_outcome
+from experiments.paper.measurements import Measurements
+from experiments.paper.reading import Reading
+from experiments.paper.statements import STATEMENTS
+from experiments.paper.statements.stdp import stdp_outcome
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from crossbar.probe import probe
 from device_models import CardError, DeviceCard, ExponentialMixture
 from device_models.card import BRANCHES, Curve, Spread
 from device_models.curves import MonotoneSpline
-from device_models.lookup_table import crosssim_files, lookup_table, table_csv
-from device_models.neurosim import (
+from device_models.exports.lookup_table import crosssim_files, lookup_table, table_csv
+from device_models.exports.neurosim import (
     NeuroSimBranch,
     NeuroSimParameters,
     a_of_label,

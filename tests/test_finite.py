@@ -11,13 +11,13 @@ from aihwkit.optim import AnalogSGD
 from torch import nn
 
 from crossbar import pulsed_device
-from crossbar.array import MemristorArray
-from crossbar.convolution import Window, convolve, convolve_back
+from crossbar.arrays.array import MemristorArray
 from crossbar.finite import NonFiniteError
-from crossbar.minibatch import Minibatch
-from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import RandomStream
+from crossbar.reads.converters import Converters, crossbar_product, periphery
+from crossbar.reads.convolution import Window, convolve, convolve_back
 from crossbar.recipes import PulseUpdate, Recipe, make_recipe
+from crossbar.recipes.minibatch import Minibatch
 from crossbar.tile import MemristorRPUConfig
 
 NAN, INF = float("nan"), float("inf")

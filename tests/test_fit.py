@@ -34,11 +34,11 @@ from device_models.fit.laws import SIZES, Points, fit_law
 from device_models.fit.noise import level_weights
 from device_models.fit.solver import correlation_time, covariance, solve
 from device_models.fit.spread import device_covariance, pulse_noise
+from device_models.junction.magnetics import CO, LSMO
 from device_models.library import CARD_FOLDER
-from device_models.magnetics import CO, LSMO
 from device_models.pulses import PulseData, Segment
 from experiments.fit_coverage import OVER_DECADES, TRUTHS
-from experiments.tile_check import check_tile
+from experiments.fitting.tile_check import check_tile
 
 NIST = json.loads((Path(__file__).parent / "nist" / "strd.json").read_text())
 UP = ExponentialMixture(50e-6, (-20e-6, -25e-6), (6.0, 40.0))

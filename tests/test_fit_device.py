@@ -18,7 +18,9 @@ from omegaconf import OmegaConf
 
 from crossbar import pulsed_device
 from device_models import load_card
-from experiments import export_card, fit_cards, fit_device, shell
+from experiments import export_card, fit_device
+from experiments.command import shell
+from experiments.fitting import fit_cards
 
 
 def pulses_csv(noise: float = 0.01, n: int = 40, seed: int = 0) -> str:

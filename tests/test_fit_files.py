@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 
 from device_models import PulseData, load_card
 from device_models.pulses import Segment
-from experiments import fit_cards, fit_device
-from experiments.conditions import file_part, split_conditions
-from experiments.fit_report import make_report
+from experiments import fit_device
+from experiments.fitting import fit_cards
+from experiments.fitting.conditions import file_part, split_conditions
+from experiments.fitting.fit_report import make_report
 
 N = np.arange(15)
 UP, DOWN = 10 - 8 * np.exp(-N / 5), 2 + 8 * np.exp(-N / 4)

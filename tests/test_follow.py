@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 from responses import card_of, exponential_card, s_card, s_shape, spline_through
 
 from crossbar import CardDevice, followed, pulsed_device
-from crossbar.array import MemristorArray
-from crossbar.dynamics import PulseResponse
-from crossbar.follow import Follow, Miss
-from crossbar.nodes import N_NODES, step_nodes
+from crossbar.arrays.array import MemristorArray
+from crossbar.arrays.response import PulseResponse
+from crossbar.arrays.travel import branch_curve, distance
+from crossbar.nodes.even import N_NODES, step_nodes
+from crossbar.nodes.follow import Follow, Miss
+from crossbar.nodes.walk import (
+    _form,
+    _walk,
+    _walk_with_slopes,
+    pulse_numbers,
+    walk,
+    walk_with_slopes,
+)
 from crossbar.probe import probe
 from crossbar.random import RandomStream
-from crossbar.travel import branch_curve, distance
-from crossbar.walk import _form, _walk, _walk_with_slopes, pulse_numbers, walk, walk_with_slopes
 from device_models import list_cards, load_card
 from device_models.card import BRANCHES
 from device_models.curves import MonotoneSpline, PowerLaw

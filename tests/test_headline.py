@@ -15,14 +15,14 @@ import crossbar
 from device_models import PulseData, fit_card
 from device_models.fit.bands import band_of
 from device_models.pulses import Segment
-from experiments.confidence import confidence
-from experiments.fit_report import curve_covariance, make_report, report_text, spread_text
-from experiments.headline import Zero, count_levels, find_drift, make_headline
-from experiments.headline_text import headline_lines
-from experiments.quantities import count, numbered, percent, si, span
-from experiments.severity import Severity, severity_of
-from experiments.tile_check import check_tile, range_at
-from experiments.verdict import Reason, find_reasons, sorted_warnings, verdict_text
+from experiments.command.quantities import count, numbered, percent, si, span
+from experiments.command.severity import Severity, severity_of
+from experiments.fitting.confidence import confidence
+from experiments.fitting.fit_report import curve_covariance, make_report, report_text, spread_text
+from experiments.fitting.headline import Zero, count_levels, find_drift, make_headline
+from experiments.fitting.headline_text import headline_lines
+from experiments.fitting.tile_check import check_tile, range_at
+from experiments.fitting.verdict import Reason, find_reasons, sorted_warnings, verdict_text
 
 N = np.arange(41.0)
 UP, DOWN = 10 - 8 * np.exp(-N / 12), 2 + 8 * np.exp(-N / 6)

@@ -23,7 +23,7 @@ from device_models.fit.uncertainty import (
 )
 from device_models.pulses import PulseData, Segment
 from experiments.fit_coverage import OVER_DECADES, RELATIVE, TRUTHS, measured
-from experiments.fit_report import choice_lines
+from experiments.fitting.fit_report import choice_lines
 
 LOW, HIGH, TAU_UP, TAU_DOWN = 4e-6, 4e-5, 12.0, 9.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from test_settings import EM, changed
 
-from experiments.identity import identity, run_folder
-from experiments.settings import read_settings
+from experiments.runs.identity import identity, run_folder
+from experiments.training.settings import read_settings
 
 WHERE = {"card_sha256": "c", "images_sha256": None, "computed_on": "cpu, 1 thread"}
 

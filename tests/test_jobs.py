@@ -16,9 +16,9 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from omegaconf import OmegaConf
 from test_train import ROOT, TINY
 
-from experiments import jobs
-from experiments.jobs import JOBS_FOLDER, SteadyLauncher, run_command, run_job
-from experiments.store import list_runs
+from experiments.runs.store import list_runs
+from experiments.training import jobs
+from experiments.training.jobs import JOBS_FOLDER, SteadyLauncher, run_command, run_job
 
 
 @pytest.fixture

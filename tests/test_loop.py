@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from crossbar import to_crossbar
-from experiments.data import ImageSet
-from experiments.loop import (
+from experiments.data.images import ImageSet
+from experiments.training.loop import (
     DivergedError,
     Images,
     accuracy,

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from test_recipes import SIZE, recipe_on, tiki_taka
 from torch.nn import functional
 
-from crossbar.convolution import Window, convolve, convolve_back
-from crossbar.minibatch import Minibatch
-from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import RandomStream
-from crossbar.recipes import RECIPES, PulseUpdate, expected_pulses, shares
+from crossbar.reads.converters import Converters, crossbar_product, periphery
+from crossbar.reads.convolution import Window, convolve, convolve_back
+from crossbar.recipes import RECIPES, PulseUpdate
+from crossbar.recipes.analog_sgd import expected_pulses, shares
+from crossbar.recipes.minibatch import Minibatch
 
 LARGEST, SPACING = torch.finfo(torch.float32).max, 2.0**-149
 magnitudes = st.floats(-149, 127).map(lambda exponent: 2.0**exponent)

@@ -18,7 +18,7 @@ from device_models import CardError, PulseDataError, fit_card, load_card, read_p
 from device_models.card import BRANCHES
 from device_models.curves import LAWS
 from device_models.pulses import PulseData, Segment
-from experiments.settings import SettingsError, read_settings
+from experiments.training.settings import SettingsError, read_settings
 
 
 def use_card(path: Path) -> None:

@@ -8,8 +8,9 @@ import io
 import pytest
 from rich.console import Console
 
-from experiments import fit_coverage, stage
-from experiments.options import Parser, end, number, whole_number
+from experiments import fit_coverage
+from experiments.command import stage
+from experiments.command.options import Parser, end, number, whole_number
 
 
 @pytest.mark.parametrize(("kind", "good", "wrong", "wanted"), [

@@ -12,8 +12,8 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.analog_mvm import AnalogMVM
 
-from crossbar.periphery import Converters, crossbar_product, periphery
 from crossbar.random import LONG, RandomStream
+from crossbar.reads.converters import Converters, crossbar_product, periphery
 
 NOISELESS = {
     "default": periphery(out_noise=0.0),

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from experiments.fit_device import main as fit_device
 from experiments.report import readme_with_results
-from experiments.store import list_runs
+from experiments.runs.store import list_runs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -9,12 +9,13 @@ from scipy.stats import ks_2samp
 from sequential import SequentialArray
 
 from crossbar import pulsed_device
-from crossbar.array import MemristorArray
-from crossbar.convolution import Window
-from crossbar.minibatch import Minibatch
-from crossbar.periphery import Converters, periphery
+from crossbar.arrays.array import MemristorArray
 from crossbar.random import RandomStream
-from crossbar.recipes import PulseUpdate, Recipe, expected_pulses, make_recipe, shares
+from crossbar.reads.converters import Converters, periphery
+from crossbar.reads.convolution import Window
+from crossbar.recipes import PulseUpdate, Recipe, make_recipe
+from crossbar.recipes.analog_sgd import expected_pulses, shares
+from crossbar.recipes.minibatch import Minibatch
 
 SIZE = (12, 20)
 

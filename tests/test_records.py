@@ -10,9 +10,9 @@ import shutil
 import pytest
 from stored_runs import files_below, store_run
 
-from experiments.groups import group_runs
-from experiments.records import read_runs
 from experiments.report import markdown_table, table_rows
+from experiments.runs.groups import group_runs
+from experiments.runs.records import read_runs
 
 RESULT, CONFIG, HISTORY = "result.json", "config.yaml", "history.csv"
 ODD = ("", "high", "nan", None, True, [], {}, -1, 1.5, 1e300, 10**400, float("nan"), float("inf"))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 from crossbar import to_crossbar
-from crossbar.periphery import periphery
+from crossbar.reads.converters import periphery
 from crossbar.rpu import TILES
 
 CARD = "lsmo_pvdf_co"

@@ -15,8 +15,6 @@ from stored_runs import files_below, store_run
 
 from device_models.files import TEMPORARY
 from experiments.figures.training import draw_training
-from experiments.groups import group_runs
-from experiments.records import read_runs
 from experiments.report import (
     COLUMNS,
     main,
@@ -27,6 +25,8 @@ from experiments.report import (
     table_rows,
     write_report,
 )
+from experiments.runs.groups import group_runs
+from experiments.runs.records import read_runs
 
 README = "before\n<!-- results: make them so -->\n\nold\n\n<!-- end of results -->\nafter\n"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from crossbar.recipes import PulseUpdate
-from experiments.settings import SettingsError, read_settings
+from experiments.training.settings import SettingsError, read_settings
 
 ROOT = Path(__file__).parents[1]
 

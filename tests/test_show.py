@@ -16,9 +16,9 @@ from device_models import PulseData, PulseDataError
 from device_models.pulses import Segment
 from device_models.pulses.types import ColumnUse
 from experiments import fit_device
+from experiments.command.text_plot import Panel, text_plot
 from experiments.figures.show import draw_readings
-from experiments.show import MOST_ROWS, describe, grouped
-from experiments.text_plot import Panel, text_plot
+from experiments.fitting.show import MOST_ROWS, describe, grouped
 
 N = np.arange(12)
 

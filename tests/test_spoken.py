@@ -16,9 +16,9 @@ import device_models
 from crossbar import pulsed_device
 from device_models import DeviceCard, ExponentialMixture, PulseDataError, read_pulses
 from device_models.card import Curve
-from experiments.fit_options import READER, fit_parser, reader_options
-from experiments.hydra_app import own_warnings_told
-from experiments.spoken import FLAGS, flags, spoken
+from experiments.command.hydra_app import own_warnings_told
+from experiments.command.spoken import FLAGS, flags, spoken
+from experiments.fitting.fit_options import READER, fit_parser, reader_options
 
 ROOT = Path(device_models.__file__).parent
 OPTION = re.compile(rf"(?<![\w./\\-])({'|'.join(FLAGS)})=")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from device_models.paper_reading import Reading
-from device_models.protocols import Measurements
-from experiments.statements import STATEMENTS
+from experiments.paper.measurements import Measurements
+from experiments.paper.reading import Reading
+from experiments.paper.statements import STATEMENTS
 
 TESTABLE = [s for s in STATEMENTS if s.check is not None]
 

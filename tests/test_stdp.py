@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_models import Memristor
-from device_models.stdp import (
+from device_models.junction.stdp import (
     READINGS,
     Spike,
     conductance_change,
@@ -18,7 +18,7 @@ from device_models.stdp import (
     stdp_start,
     superpose,
 )
-from device_models.variability import Variability
+from device_models.junction.variability import Variability
 
 DELAYS_S = np.linspace(-0.06, 0.06, 25)
 

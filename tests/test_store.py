@@ -7,7 +7,7 @@ import os
 import pytest
 from stored_runs import files_below
 
-from experiments.store import FILES, Run, StoreError, list_runs, open_run
+from experiments.runs.store import FILES, Run, StoreError, list_runs, open_run
 
 
 def config(store, **changes):

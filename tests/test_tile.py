@@ -33,14 +33,14 @@ from scipy.stats import ks_2samp
 from torch import nn
 
 from crossbar import pulsed_device, to_crossbar
-from crossbar.array import MemristorArray
+from crossbar.arrays.array import MemristorArray
 from crossbar.checkpoint import load_plain_state, plain_state
 from crossbar.conversion import count_crossbar_weights
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice
-from crossbar.models import MODELS, build_model
-from crossbar.periphery import periphery
+from crossbar.networks import MODELS, build_model
 from crossbar.probe import probe, single_pulse_tile
 from crossbar.random import RandomStream
+from crossbar.reads.converters import periphery
 from crossbar.recipes import RECIPES, PulseUpdate
 from crossbar.rpu import TILES
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig, MemristorTile
@@ -167,7 +167,7 @@ def test_compiled_jumps_are_those_of_torch(branch, monkeypatch):
     device = pulsed_device(CARD, 150.0, step_d2d=0.2, range_d2d=0.1, construction_seed=1)
     moved = []
     for kernels in (True, False):
-        monkeypatch.setattr("crossbar.array.has_cpu_kernels", lambda *_, on=kernels: on)
+        monkeypatch.setattr("crossbar.arrays.array.has_cpu_kernels", lambda *_, on=kernels: on)
         row = array(device, 600)
         row.program(torch.linspace(device.w_min, device.w_max, 600)[None])
         before = row.weight.clone()

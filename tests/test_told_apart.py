@@ -15,9 +15,9 @@ from traces import quick, relax
 from device_models.pulses import PulseData, PulseDataError, read_pulses
 from device_models.pulses.columns.headings import read_heading
 from device_models.pulses.together import read_branches
-from experiments.fit_options import parse, reader_options
-from experiments.severity import Severity, severity_of
-from experiments.spoken import spoken
+from experiments.command.severity import Severity, severity_of
+from experiments.command.spoken import spoken
+from experiments.fitting.fit_options import parse, reader_options
 
 UP, DOWN = relax(24, 2.0, 9.0, 8.0), relax(24, 9.0, 2.0, 6.0)
 TRACE = np.concatenate([UP, DOWN[1:]])

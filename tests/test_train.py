@@ -21,11 +21,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from device_models import load_card
-from experiments.data import FILES
-from experiments.loop import train_epoch
+from experiments.data.images import FILES
 from experiments.report import write_report
-from experiments.store import Run, list_runs
+from experiments.runs.store import Run, list_runs
 from experiments.train import _job, main
+from experiments.training.loop import train_epoch
 
 pytestmark = pytest.mark.usefixtures("fashion_mnist")
 

@@ -23,10 +23,10 @@ from crossbar import (
     weight_scale,
     zero_of_weight,
 )
-from crossbar.array import check_device
+from crossbar.arrays.array import check_device
+from crossbar.arrays.response import PulseResponse
 from crossbar.device import ZEROS
-from crossbar.dynamics import PulseResponse
-from crossbar.nodes import N_NODES, step_nodes
+from crossbar.nodes.even import N_NODES, step_nodes
 from crossbar.zero import LITTLE_ROOM, ROOM
 from device_models import CardError, ExponentialMixture, list_cards, load_card
 from device_models.card import BRANCHES, Curve, DeviceCard, card_from_dict

@@ -22,7 +22,7 @@ from device_models.fit.branch import Branch
 from device_models.fit.laws import PRIOR_LOG_STD, Fit
 from device_models.fit.select import MIN_FIELDS
 from device_models.fit.solver import Solution, are_correlated, covariance, signed_least_squares
-from device_models.magnetics import Layer, antiparallel_fraction
+from device_models.junction.magnetics import Layer, antiparallel_fraction
 
 FloatArray = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from crossbar import EMActivation
-from crossbar.models import PaperCNN
+from crossbar.networks import PaperCNN
 from experiments.benchmarks.timing import Timing, Work, compare
 
 SHAPE = (128, 6, 24, 24)

@@ -17,11 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
 from crossbar import EMActivation, to_crossbar
-from crossbar.models import PaperCNN
+from crossbar.networks import PaperCNN
 from crossbar.rpu import TILES
 from experiments.benchmarks.timing import Timing, Work, compare
-from experiments.data import ImageSet, load_fashion_mnist, subset
-from experiments.loop import Images, make_optimizer, train_epoch
+from experiments.data.images import ImageSet, load_fashion_mnist, subset
+from experiments.training.loop import Images, make_optimizer, train_epoch
 
 FIELDS_G = tuple(50.0 * i for i in range(8))
 """Eight fields, 16 curves: SET2."""

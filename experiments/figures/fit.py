@@ -16,18 +16,18 @@ from device_models.fit import CardFit
 from device_models.fit.branches import Branch
 from device_models.plain_text import one_line
 from device_models.plotting import si_scale
+from experiments.command.quantities import spans_decades
+from experiments.command.severity import Severity
 from experiments.figures.fit_bands import draw_bands
 from experiments.figures.style import COLOURS
-from experiments.fit_report import (
+from experiments.fitting.fit_report import (
     Report,
     choice_lines,
     conclusion_lines,
     parameter_lines,
     spread_text,
 )
-from experiments.quantities import spans_decades
-from experiments.severity import Severity
-from experiments.tile_check import range_at
+from experiments.fitting.tile_check import range_at
 
 PAGE_IN = (8.27, 11.69)
 """A4 [in]."""

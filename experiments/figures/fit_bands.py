@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from device_models.fit.bands import Band
-from experiments.confidence import confidence
 from experiments.figures.style import COLOURS
-from experiments.fit_report import Report, curve_covariance
+from experiments.fitting.confidence import confidence
+from experiments.fitting.fit_report import Report, curve_covariance
 
 TILE, DATA = COLOURS[1], COLOURS[2]
 

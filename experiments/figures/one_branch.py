@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from device_models.plain_text import one_line
 from device_models.plotting import si_scale
-from experiments.confidence import confidence
 from experiments.figures.style import COLOURS
-from experiments.one_branch import BranchFit, OneBranch
+from experiments.fitting.confidence import confidence
+from experiments.fitting.one_branch import BranchFit, OneBranch
 
 MAX_POINTS = 3000
 

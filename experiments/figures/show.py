@@ -13,8 +13,8 @@ from matplotlib.ticker import FuncFormatter
 from device_models.plain_text import one_line
 from device_models.plotting import si_scale
 from device_models.pulses import PulseData
+from experiments.command.quantities import spans_decades
 from experiments.figures.style import COLOURS
-from experiments.quantities import spans_decades
 
 MOST_LINES = 300
 MOST_NAMED = 8

@@ -1,0 +1,1 @@
+"""Device cards for other simulators."""

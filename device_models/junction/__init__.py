@@ -1,0 +1,1 @@
+"""The compact model of the LSMO/PVDF/Co junction: a reconstruction from the paper's text."""

@@ -1,0 +1,1 @@
+"""Stored runs: their identity, folders, records and results."""

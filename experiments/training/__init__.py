@@ -1,0 +1,1 @@
+"""Training a network: settings, loop, checkpoints, jobs of a sweep."""

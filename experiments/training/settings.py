@@ -1,0 +1,259 @@
+"""Every setting of a run with its type and range, checked once, before anything is done.
+
+`conf/` holds the choices; this file says what a choice may be. Text is never taken for a number or
+a truth value, and a number never for another kind: `overwrite=no` is an error, not a yes. What a
+part of the project checks itself (`crossbar.recipes.PulseUpdate`, ...) is asked here, so that each
+range stands in one place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+
+from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
+from crossbar.device import ZEROS
+from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING
+from crossbar.reads.converters import periphery
+from crossbar.recipes import RECIPES, PulseUpdate
+from device_models.card import MAX_SPREAD
+from experiments.command.complaints import complaints
+from experiments.data.images import PIXELS
+from experiments.training.loop import DECAYS, OPTIMIZERS
+
+MAX_SEED = 2_000_000
+"""aihwkit's seeds have 31 bits, and every run takes a thousand of them for its layers."""
+
+MAX_WIDTH = 16_384
+"""Units or channels of a layer: more do not fit into the memory of a workstation."""
+
+MAX_FIELDS = 1024
+MAX_LAYERS = 64
+
+MAX_COMPLAINTS = 3
+"""Wrong keys that one line names."""
+
+_NAME = re.compile(r"\w[\w.,=+@ -]{0,99}")
+
+
+class SettingsError(ValueError):
+    """A setting that does not work; one line that names its key, its value and what may stand."""
+
+
+def one_of(choices: Iterable[str]) -> AfterValidator:
+    """Validator that accepts the names in `choices` only."""
+    names = tuple(choices)
+
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _folder_name(value: str) -> str:
+    """A name that is one folder below the store, whatever the file system."""
+    if not _NAME.fullmatch(value) or value.endswith((".", " ")) or len(value.encode()) > 150:
+        raise ValueError(
+            "must name a folder of the store: up to 100 letters, digits and any of _.,=+@- or "
+            "blanks, beginning with a letter or a digit"
+        )
+    return value
+
+
+def _cores(value: int) -> int:
+    cores = len(os.sched_getaffinity(0))
+    if value > cores:
+        raise ValueError(f"must be at most {cores}, the cores of this process")
+    return value
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+Positive = Annotated[float, Field(gt=0)]
+FromZero = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
+Widths = Annotated[list[Width], Field(max_length=MAX_LAYERS)]
+Fields = Annotated[list[float], Field(min_length=1, max_length=MAX_FIELDS)]
+Spread = Annotated[float, Field(ge=0, le=MAX_SPREAD)] | None
+
+
+class _Group(BaseModel):
+    """Strict: no text for numbers, no numbers for truth values, no NaN, no unknown key."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Device(_Group):
+    card: Text
+    step_c2c: Spread
+    write_noise: Spread
+    step_d2d: Spread
+    range_d2d: Spread
+
+
+class MagneticField(_Group):
+    """Fields [G] of the activation and of the weights: one, or one a layer."""
+
+    activation_G: Fields | Literal["as_weights"]
+    weights_G: float | Fields
+
+
+class ReLU(_Group):
+    name: Literal["relu"]
+
+
+class EM(_Group):
+    name: Literal["em"]
+    encoding: Annotated[str, one_of(ENCODINGS)]
+    normalisation: Annotated[str, one_of(NORMALISATIONS)]
+    quantity: Annotated[str, one_of(QUANTITIES)]
+    hidden: Annotated[int, Field(ge=0, le=MAX_WIDTH)]
+    trainable: bool
+    form: Annotated[str, one_of(FORMS)]
+
+
+class Periphery(_Group):
+    perfect: bool
+    dac_bits: int
+    adc_bits: int
+    out_noise: FromZero
+
+    @model_validator(mode="after")
+    def _is_a_periphery(self) -> Self:
+        periphery(**self.model_dump())
+        return self
+
+
+class Digital(_Group):
+    name: Literal["digital"]
+
+
+class _Tiles(_Group):
+    recipe: Annotated[str, one_of(RECIPES)]
+    zero: Annotated[str, one_of(ZEROS)]
+    periphery: Periphery
+
+
+class AihwkitTiles(_Tiles):
+    name: Literal["aihwkit"]
+
+
+def _model_of(kind: type, without: str) -> Any:
+    """Group with the fields of a dataclass and their types, but for the field `without`."""
+    hints = get_type_hints(kind)
+    typed: Any = {f.name: (hints[f.name], ...) for f in fields(kind) if f.name != without}
+    return create_model(kind.__name__, __base__=_Group, **typed)
+
+
+_Update: Any = _model_of(PulseUpdate, without="recipe")
+
+
+def _pulse_update(settings: _Group) -> _Group:
+    PulseUpdate(**settings.model_dump())
+    return settings
+
+
+class MemristorTiles(_Tiles):
+    name: Literal["tile"]
+    update: Annotated[_Update, AfterValidator(_pulse_update)]
+
+
+class PaperCNNModel(_Group):
+    name: Literal["paper_cnn"]
+    in_channels: Width
+    channels: Annotated[Widths, Field(min_length=1)]
+    kernel_size: Annotated[int, Field(ge=1, le=PIXELS)]
+    downsampling: Annotated[str, one_of(DOWNSAMPLING)]
+    hidden: Widths
+    block_order: Annotated[str, one_of(BLOCK_ORDERS)]
+
+
+class MLPModel(_Group):
+    name: Literal["mlp"]
+    hidden: Widths
+
+
+class ResidualCNNModel(_Group):
+    name: Literal["residual_cnn"]
+    in_channels: Width
+    widths: Annotated[Widths, Field(min_length=1)]
+
+
+class Data(_Group):
+    folder: Text | None
+    cache: Text | None
+    download: bool
+    verify: bool
+    held_out: Annotated[int, Field(ge=0)]
+
+
+class Optimizer(_Group):
+    name: Annotated[str, one_of(OPTIMIZERS)]
+    lr: Positive
+    crossbar_lr: Positive
+    momentum: Share
+    weight_decay: FromZero
+    decay: Annotated[str, one_of(DECAYS)]
+
+
+class Trainer(_Group):
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)]
+    batch_size: Annotated[int, Field(ge=2)]
+    train_images: Annotated[int, Field(ge=2)] | None
+    test_images: Annotated[int, Field(ge=1)] | None
+
+
+class Settings(_Group):
+    """The settings of one run, see `conf/config.yaml`."""
+
+    name: FolderName
+    schedule: FolderName
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+    threads: Annotated[int, Field(ge=1), AfterValidator(_cores)] | None
+    accelerator: Annotated[str, one_of(("auto", "cpu", "cuda"))]
+    store: Text
+    resume: bool
+    overwrite: bool
+    device: Device
+    field: MagneticField
+    activation: Annotated[ReLU | EM, Field(discriminator="name")]
+    crossbar: Annotated[Digital | AihwkitTiles | MemristorTiles, Field(discriminator="name")]
+    model: Annotated[PaperCNNModel | MLPModel | ResidualCNNModel, Field(discriminator="name")]
+    data: Data
+    optimizer: Optimizer
+    trainer: Trainer
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Self:
+        if self.resume and self.overwrite:
+            raise ValueError("resume=true goes on with a run, overwrite=true drops it: choose one")
+        if not self.data.verify and self.data.folder is None:
+            raise ValueError("data.verify=false takes other images, from data.folder=...")
+        return self
+
+
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """Checked settings of a resolved configuration (plain containers).
+
+    Raises SettingsError, one line that names every key that is wrong.
+    """
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        raise SettingsError("; ".join(complaints(error, config)[:MAX_COMPLAINTS])) from None
