@@ -221,6 +221,10 @@ class DeviceCard:
         """Which parts of the card are read at a field, and in what shares."""
         return FieldTable(self.fields_G)
 
+    def part_law(self, branch: str, part: int) -> Law:
+        """Curve of `branch` in part number `part`, in the card's own quantity and unit."""
+        return self._curve(branch, self.fields_G[part]).law
+
     def part_conductance(self, branch: str, pulses: ArrayLike) -> FloatArray:
         """Conductance after `pulses` pulses of `branch` in each part, n_parts x shape of `pulses`.
 
