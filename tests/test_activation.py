@@ -211,6 +211,9 @@ def test_sixteen_curves_can_make_a_relu():
 BOUND = 1e-5
 """Largest deviation of the table from the formula, relative to the largest value."""
 
+STEEP = 2e-4
+"""The same of slopes, relative to the steepest."""
+
 
 def worst(a: torch.Tensor, b: torch.Tensor) -> float:
     return ((a.double() - b).abs().max() / b.abs().max()).item()
@@ -271,7 +274,7 @@ def test_table_is_the_formula(
         cancel = (curves * layer.weight.abs()).sum() / expected["out"].abs().max()
         assert worst(got["out"], expected["out"]) < BOUND * max(1, cancel / 10)
     bound = 3 * BOUND if hidden else BOUND
-    assert worst(got["x"], expected["x"]) < bound
+    assert worst(got["x"], expected["x"]) < STEEP
     for name in expected.keys() - {"out", "x"}:
         # Sums over all inputs: where the terms nearly cancel, their rounding is what is left.
         cancel = grad.norm() * curves.max() / expected[name].abs().max()

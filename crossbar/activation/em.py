@@ -29,8 +29,12 @@ from device_models import DeviceCard
 NORMALISATIONS = ("zscore", "common")
 FORMS = ("table", "exact")
 
-TRUNCATION = 1e-5
-"""Share of the steepest slope that the table may miss; of the values it misses far less."""
+TRUNCATION = 4e-5
+"""Share of the steepest slope that the last coefficients of the table may have: slopes are then
+within 2e-4 of the formula, values within 1e-6."""
+
+ROOM = 100
+"""How much smaller it is at first where curves learn: they may grow steeper."""
 
 OLD_STATE = (
     "{name}: this state is of fieldcrossbar 0.1, whose curves belong to fields, not to the parts "
@@ -62,9 +66,9 @@ class EMActivation(nn.Module):
         curves they are mixed from. The normalisation keeps the constants of the card.
     form: how the same function is evaluated.
         `table`    the default: the curves are tabulated once per call and a polynomial through
-                   the table is evaluated per element, within 1e-5 of the formula. An element
-                   costs the same for any number of curves (a hidden layer multiplies it by its
-                   width). Output in the dtype of x. No second derivatives.
+                   the table is evaluated per element: values within 1e-6 of their range, slopes
+                   within 2e-4 of the steepest. An element costs the same for any number of curves
+                   (a hidden layer multiplies it by its width). Output in the dtype of x. No second derivatives.
         `exact`    the formula element by element, by torch. Always taken for `raw`, which has no
                    bounds to tabulate between, for whole numbers, inside `torch.compile`, and for
                    curves that no small table holds (then with a warning).
@@ -214,7 +218,7 @@ class EMActivation(nn.Module):
         self._grid = choose_grid(
             lambda pulses: self.responses(torch.from_numpy(pulses)).numpy(),
             encoding,
-            TRUNCATION / (1000 if trainable else 1),
+            TRUNCATION / (ROOM if trainable else 1),
         )
         if self._grid is None:
             warnings.warn(NO_TABLE, stacklevel=3)

@@ -88,7 +88,7 @@ class CardCurves(nn.Module):
             raise ValueError("these curves were made without fields_G: give field_G with the call")
         dtype = torch.promote_types(pulses.dtype, shares.dtype)
         mixed = functional.linear(self._part_conductances(pulses.to(dtype)), shares.to(dtype))
-        return 1 / mixed if self.quantity == "resistance" else mixed
+        return mixed.reciprocal() if self.quantity == "resistance" else mixed
 
     def extra_repr(self) -> str:
         return f"card={self.card_name}, branches={self.branches}, quantity={self.quantity}"
@@ -96,9 +96,9 @@ class CardCurves(nn.Module):
     def _part_conductances(self, pulses: Tensor) -> Tensor:
         """Conductances of the parts over their unit [1], shape of `pulses` x n_part_curves."""
         columns = []
-        for (_, part), quantity in zip(self.parts.items(), self._part_quantities, strict=True):
+        for part, quantity in zip(self.parts.values(), self._part_quantities, strict=True):
             values = part(pulses)
-            columns.append(1 / values if quantity == "resistance" else values)
+            columns.append(values.reciprocal() if quantity == "resistance" else values)
         if len(columns) == 1:
             return columns[0]
         return torch.cat(columns, -1)[..., self._order]
