@@ -76,10 +76,6 @@ def to_crossbar(
     update: Mapping[str, Any] | None = None,
     seed: int = 0,
     zero: str = "symmetry_point",
-    step_c2c: float | None = None,
-    write_noise: float | None = None,
-    step_d2d: float | None = None,
-    range_d2d: float | None = None,
 ) -> nn.Module:
     """Move the weights of `model` to crossbar tiles, in place; a bare layer gives the new one.
 
@@ -91,7 +87,8 @@ def to_crossbar(
 
     `weights_G`: one field [G] for all layers, or one for each of `crossbar_layers`. `recipe`,
     `tile`, `io`, `update`: see `rpu_config`. `seed` fixes the device-to-device draws, and with
-    `tile="memristor"` everything random. `zero` and the spreads: see `pulsed_device`.
+    `tile="memristor"` everything random. `zero`: see `pulsed_device`; spreads of the devices are
+    the card's, `load_card(card).with_spread(step_c2c=0.1)` has others.
     Raises ValueError, with `model` as it was, for settings or layers that do not work.
     """
     check_choice("tile", tile, TILES)
@@ -100,16 +97,8 @@ def to_crossbar(
     configure = partial(rpu_config, recipe=recipe, io=io, tile=tile, update=update)
     built = {}
     for index, (layer, field_G) in enumerate(zip(found.layers.values(), fields_G, strict=True)):
-        device = pulsed_device(
-            card,
-            field_G,
-            zero=zero,
-            step_c2c=step_c2c,
-            write_noise=write_noise,
-            step_d2d=step_d2d,
-            range_d2d=range_d2d,
-            construction_seed=1 + seed * 1000 + index,
-        )
+        construction_seed = 1 + seed * 1000 + index
+        device = pulsed_device(card, field_G, zero=zero, construction_seed=construction_seed)
         built[layer] = _on_tiles(layer, _LayerMaker(device, configure))
     left = digital_matrices(model, found)
     model = _replaced(model, built)

@@ -27,7 +27,7 @@ from crossbar.choices import check_choice
 from crossbar.context import KeepsContext
 from crossbar.device import scaled_mapping, weight_span
 from crossbar.reads.converters import periphery
-from crossbar.recipes import RECIPES, PulseUpdate
+from crossbar.recipes import RECIPES, recipe_settings
 from crossbar.tile import MemristorRPUConfig
 
 TILES = ("aihwkit", "memristor")
@@ -50,16 +50,17 @@ def rpu_config(
     `recipe`: `mixed_precision`, `sgd` (plain analog SGD) or `tiki_taka_v2` (two devices a weight
     and a digital buffer). `tile`: `memristor` (`crossbar.tile`: seeded, faster, a `CardDevice`)
     or `aihwkit` (its C++ tiles, any pulsed device). `update`: the recipe's settings on a
-    memristor tile, keywords of `crossbar.recipes.PulseUpdate`. Weights are scaled into the part
-    of the range that is open to both signs, and a digital scale per output learns the rest.
-    Raises ValueError for unknown names and for a device that cannot hold weights of both signs.
+    memristor tile, fields of its class in `crossbar.recipes.SETTINGS`. Weights are scaled into
+    the part of the range that is open to both signs, and a digital scale per output learns the
+    rest. Raises ValueError for unknown names, for settings that the recipe does not read, and for
+    a device that cannot hold weights of both signs.
     """
     check_choice("recipe", recipe, RECIPES)
     check_choice("tile", tile, TILES)
     span, io = weight_span(device), io or periphery()
     converters = {"forward": io, "backward": deepcopy(io)}
     if tile == "memristor":
-        settings = PulseUpdate(recipe=recipe, **(update or {}))
+        settings = recipe_settings(recipe, **(update or {}))
         return MemristorRPUConfig(device=device, update=settings, **converters)
     if update:
         raise ValueError(f"update ({', '.join(update)}) needs tile='memristor', got {tile!r}")

@@ -12,7 +12,7 @@ It is plain torch for any device, with compiled forms of its reads and pulses on
 - Mixed precision fires exactly the pulses that are due when a minibatch ends, one for every
   `dw_min`, the pulse at the weight 0. aihwkit fires one input vector later, counts in LTP pulses
   at the middle of the range, and draws the pulses of a row whose devices are due unequal numbers.
-  `PulseUpdate(granularity=...)` makes both count alike.
+  `MixedPrecisionSettings(granularity=...)` makes both count alike.
 - Gradients at the inputs of the first layer, which nobody uses, are not read.
 - Tiki-Taka reads its fast array with the converters of the forward pass. Its defaults are not
   aihwkit's: the fast pulses are scaled, all columns are read, and their signs are chopped.
@@ -44,7 +44,7 @@ from crossbar.finite import check_finite
 from crossbar.layers.convolutions import CrossbarConvolution, turns_back
 from crossbar.reads.converters import periphery
 from crossbar.reads.convolution import Window
-from crossbar.recipes import PulseUpdate
+from crossbar.recipes import MixedPrecisionSettings, RecipeSettings
 from crossbar.simulator import MemristorSimulatorTile
 
 CLIPPED = 0.01
@@ -164,8 +164,8 @@ class MemristorRPUConfig(MappableRPU, PrePostProcessingRPU):
     backward: IOParameters = field(default_factory=periphery)
     """Converters of the backward pass."""
 
-    update: PulseUpdate = field(default_factory=PulseUpdate)
-    """Recipe that turns gradients into pulses."""
+    update: RecipeSettings = field(default_factory=MixedPrecisionSettings)
+    """Settings of the recipe that turns gradients into pulses, see `crossbar.recipes`."""
 
     mapping: MappingParameter = field(default_factory=scaled_mapping)
     """Weights are scaled into the devices' range, a learned scale per output does the rest."""
