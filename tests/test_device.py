@@ -248,6 +248,16 @@ def test_a_spread_is_refused_wherever_it_comes_in(name, value, card):
         assert "\n" not in str(caught.value)
 
 
+def test_a_card_with_other_spreads_keeps_all_else(card):
+    assert card.with_spread(step_c2c=None) is card
+    other = card.with_spread(step_c2c=0.3, range_d2d=0.0)
+    assert other.spread == dataclasses.replace(card.spread, step_c2c=0.3, range_d2d=0.0)
+    assert dataclasses.replace(other, spread=card.spread) == card
+    for function in (pulsed_device, lambda *a, **k: to_crossbar(nn.Linear(2, 2), *a, **k)):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'step_c2c'"):
+            function(card, step_c2c=0.3)
+
+
 def test_a_spread_of_numpy_is_a_number_that_a_card_can_store(card):
     spread = dataclasses.replace(card.spread, step_c2c=np.float32(0.5), step_d2d=np.float64(0.25))
     assert dataclasses.replace(card, spread=spread).sha256
