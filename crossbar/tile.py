@@ -12,7 +12,7 @@ It is plain torch for any device, with compiled forms of its reads and pulses on
 - Mixed precision fires exactly the pulses that are due when a minibatch ends, one for every
   `dw_min`, the pulse at the weight 0. aihwkit fires one input vector later, counts in LTP pulses
   at the middle of the range, and draws the pulses of a row whose devices are due unequal numbers.
-  `PulseUpdate(granularity=...)` makes both count alike.
+  `MixedPrecisionSettings(granularity=...)` makes both count alike.
 - Gradients at the inputs of the first layer, which nobody uses, are not read.
 - Tiki-Taka reads its fast array with the converters of the forward pass. Its defaults are not
   aihwkit's: the fast pulses are scaled, all columns are read, and their signs are chopped.
@@ -46,7 +46,7 @@ from crossbar.layers.convolutions import CrossbarConvolution, turns_back
 from crossbar.nonideality import Nonideality, checked_effects
 from crossbar.reads.converters import periphery
 from crossbar.reads.convolution import Window
-from crossbar.recipes import PulseUpdate
+from crossbar.recipes import MixedPrecisionSettings, RecipeSettings
 from crossbar.simulator import MemristorSimulatorTile
 
 CELLS = ("single", "pair")
@@ -170,8 +170,9 @@ class MemristorRPUConfig(MappableRPU, PrePostProcessingRPU):
     backward: IOParameters = field(default_factory=periphery)
     """Converters of the backward pass."""
 
-    update: PulseUpdate | None = field(default_factory=PulseUpdate)
-    """Recipe that turns gradients into pulses; None for tiles that read only."""
+    update: RecipeSettings | None = field(default_factory=MixedPrecisionSettings)
+    """Settings of the recipe that turns gradients into pulses, see `crossbar.recipes`; None for
+    tiles that read only."""
 
     cells: str = "single"
     """`single` devices against a reference, or `pair`: two devices, whose difference is read."""

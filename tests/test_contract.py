@@ -22,7 +22,7 @@ from crossbar.random import RandomStream
 from crossbar.reads import read_cpu
 from crossbar.reads.converters import Converters, crossbar_product, periphery
 from crossbar.reads.convolution import Window, convolve, convolve_back
-from crossbar.recipes import RECIPES, PulseUpdate, make_recipe
+from crossbar.recipes import RECIPES, make_recipe, recipe_settings
 from crossbar.recipes.minibatch import Minibatch
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 
@@ -242,7 +242,7 @@ def test_a_minibatch_that_does_not_fit_is_refused(name):
     """Inputs, gradients and their numbers, of vectors and of images; nothing changes."""
     recipe = make_recipe(
         lambda number: MemristorArray(3, 12, pulsed_device("lsmo_pvdf_co"), STREAM, 1 + number),
-        PulseUpdate(name),
+        recipe_settings(name),
         CONVERTERS,
     )
     images, gradients = torch.ones(2, 2, 6, 6), torch.ones(2, 3, 4, 5)
@@ -273,7 +273,7 @@ def test_one_vector_is_learned_as_a_batch_of_one_is():
     weights = []
     for shape in ((), (1,)):
         array = MemristorArray(3, 12, pulsed_device("lsmo_pvdf_co"), RandomStream(1), 1)
-        recipe = make_recipe(lambda _, array=array: array, PulseUpdate("sgd"), CONVERTERS)
+        recipe = make_recipe(lambda _, array=array: array, recipe_settings("sgd"), CONVERTERS)
         x, d = torch.linspace(-1, 1, 12), torch.tensor([0.5, -0.2, 0.1])
         recipe.update(Minibatch(x.expand(*shape, 12), d.expand(*shape, 3)), 0.1)
         weights.append(array.effective)

@@ -16,9 +16,10 @@ from crossbar.finite import NonFiniteError
 from crossbar.random import RandomStream
 from crossbar.reads.converters import Converters, crossbar_product, periphery
 from crossbar.reads.convolution import Window, convolve, convolve_back
-from crossbar.recipes import PulseUpdate, Recipe, make_recipe
+from crossbar.recipes import Recipe, make_recipe, recipe_settings
 from crossbar.recipes.minibatch import Minibatch
 from crossbar.tile import MemristorRPUConfig
+from device_models import load_card
 
 NAN, INF = float("nan"), float("inf")
 RECIPES = {
@@ -32,8 +33,8 @@ SHAPES = {"vectors": ((6, 18), (6, 5)), "images": ((3, 2, 6, 6), (3, 5, 4, 4))}
 
 def recipe_on(name: str) -> Recipe:
     """A recipe on 5 x 18 noisy devices that has already learned a little."""
-    device = pulsed_device("lsmo_pvdf_co", step_c2c=0.1, write_noise=0.02)
-    stream, settings = RandomStream(3), PulseUpdate(name.split()[0], **RECIPES[name])
+    device = pulsed_device(load_card("lsmo_pvdf_co").with_spread(step_c2c=0.1, write_noise=0.02))
+    stream, settings = RandomStream(3), recipe_settings(name.split()[0], **RECIPES[name])
 
     def make_array(number: int) -> MemristorArray:
         return MemristorArray(5, 18, device, stream, 1 + number)

@@ -13,17 +13,19 @@ from crossbar.arrays.array import MemristorArray
 from crossbar.random import RandomStream
 from crossbar.reads.converters import Converters, periphery
 from crossbar.reads.convolution import Window
-from crossbar.recipes import PulseUpdate, Recipe, make_recipe
+from crossbar.recipes import Recipe, RecipeSettings, make_recipe, recipe_settings
 from crossbar.recipes.analog_sgd import expected_pulses, shares
 from crossbar.recipes.minibatch import Minibatch
+from device_models import load_card
 
 SIZE = (12, 20)
 
 
 def recipe_on(
-    settings: PulseUpdate, weight: torch.Tensor, seed: int = 1, **spreads: float
+    settings: RecipeSettings, weight: torch.Tensor, seed: int = 1, **spreads: float
 ) -> Recipe:
-    device, stream = pulsed_device("lsmo_pvdf_co", **spreads), RandomStream(seed)
+    card, stream = load_card("lsmo_pvdf_co").with_spread(**spreads), RandomStream(seed)
+    device = pulsed_device(card)
 
     def make_array(number: int) -> MemristorArray:
         return MemristorArray(*weight.shape, device, stream, seed + number)
@@ -55,7 +57,7 @@ def test_counted_coincidences_end_as_sequential_ones(rows, rate, number):
             SequentialArray(pulsed_device("lsmo_pvdf_co"), start.numpy()),
             np.random.default_rng(seed),
         )
-        recipe = recipe_on(PulseUpdate(recipe="sgd"), start, seed + 1)
+        recipe = recipe_on(recipe_settings("sgd"), start, seed + 1)
         for x, d in batches:
             reference.stochastic_update(x.numpy(), d.numpy(), rate, 31, rng)
             recipe.update(Minibatch(x, d), rate)
@@ -88,7 +90,7 @@ def test_expected_pulses_are_those_of_aihwkits_update_management():
 def test_counts_have_the_mean_and_variance_of_pulse_trains(probability, trains):
     """Sum of `trains` Bernoulli numbers, 40,000 times: mean to 2 %, variance to 1/4."""
     n = 40_000
-    recipe = recipe_on(PulseUpdate(recipe="sgd"), torch.zeros(1, 1))
+    recipe = recipe_on(recipe_settings("sgd"), torch.zeros(1, 1))
     mean = torch.full((n,), trains * probability)
     counts = recipe._count(mean, torch.full((n,), trains * probability**2))
     assert torch.equal(counts, counts.round())
@@ -100,7 +102,7 @@ def test_counts_have_the_mean_and_variance_of_pulse_trains(probability, trains):
         assert counts.var().item() == pytest.approx(variance, rel=0.05, abs=0.004)
 
 
-@pytest.mark.parametrize("settings", [PulseUpdate(), PulseUpdate(recipe="sgd")])
+@pytest.mark.parametrize("settings", [recipe_settings(), recipe_settings("sgd")])
 def test_weights_follow_the_gradient(settings):
     """Mean step of 60 x 50 devices at the symmetry point: the learning rate times d^T x."""
     recipe = recipe_on(settings, torch.zeros(60, 50))
@@ -114,7 +116,7 @@ def test_weights_follow_the_gradient(settings):
 
 def test_digital_momentum_adds_up_the_gradients():
     """With momentum m the n-th step is (1 - m^n) / (1 - m) times the first."""
-    recipe = recipe_on(PulseUpdate(recipe="sgd", momentum=0.5), torch.zeros(60, 50))
+    recipe = recipe_on(recipe_settings("sgd", momentum=0.5), torch.zeros(60, 50))
     x, d = torch.full((1, 50), 1.0), torch.full((1, 60), -0.1)
     for _ in range(10):
         recipe.update(Minibatch(x, d), 0.015)
@@ -123,7 +125,7 @@ def test_digital_momentum_adds_up_the_gradients():
 
 
 def test_mixed_precision_fires_whole_granularities_and_keeps_the_rest():
-    recipe = recipe_on(PulseUpdate(granularity=0.1), torch.zeros(1, 3))
+    recipe = recipe_on(recipe_settings(granularity=0.1), torch.zeros(1, 3))
     x, d = torch.tensor([[1.0, 2.5, -0.9]]), torch.ones(1, 1)
     recipe.update(Minibatch(x, d), 0.1)
     assert torch.allclose(recipe.memory, torch.tensor([[0.0, 0.05, -0.09]]), atol=1e-6)
@@ -134,10 +136,10 @@ def test_mixed_precision_fires_whole_granularities_and_keeps_the_rest():
     assert steps[2] == 0
 
 
-def tiki_taka(**settings) -> PulseUpdate:
+def tiki_taka(**settings) -> RecipeSettings:
     """Tiki-Taka with its columns read one by one and nothing scaled, but for `settings`."""
     plain = {"fast_pulses": 0.0, "reads_per_transfer": 1, "transfer_lr": 1.0}
-    return PulseUpdate(**{"recipe": "tiki_taka_v2", "chop_probability": 0.0, **plain, **settings})
+    return recipe_settings("tiki_taka_v2", **{"chop_probability": 0.0, **plain, **settings})
 
 
 @pytest.mark.parametrize("reads", [1, 2, 3])
@@ -210,7 +212,7 @@ def test_the_rate_of_the_fast_array_follows_a_running_mean():
     assert rate == pytest.approx(5 * recipe.granularity / (0.99 * 2 + 0.01 * 20))
 
 
-def regression_error(settings: PulseUpdate, rate: float, **spreads: float) -> float:
+def regression_error(settings: RecipeSettings, rate: float, **spreads: float) -> float:
     """Rms distance [weight] from the 12 x 20 weights that made noisy outputs, last 50 of 400."""
     target = torch.linspace(-0.15, 0.15, 240).view(20, 12).t()
     recipe = recipe_on(settings, torch.zeros(SIZE), **spreads)
@@ -232,9 +234,9 @@ def test_only_choppers_learn_through_shifted_symmetry_points():
     fast array for a gradient; with choppers it comes twice as near as either.
     """
     tiki = {"recipe": "tiki_taka_v2", "transfer_lr": 1.0}
-    chopped = regression_error(PulseUpdate(**tiki), 0.01, range_d2d=0.3)
-    plain = regression_error(PulseUpdate(**tiki, chop_probability=0), 0.01, range_d2d=0.3)
-    sgd = min(regression_error(PulseUpdate("sgd"), rate, range_d2d=0.3) for rate in (0.1, 0.01))
+    chopped = regression_error(recipe_settings(**tiki), 0.01, range_d2d=0.3)
+    plain = regression_error(recipe_settings(**tiki, chop_probability=0), 0.01, range_d2d=0.3)
+    sgd = min(regression_error(recipe_settings("sgd"), rate, range_d2d=0.3) for rate in (0.1, 0.01))
     assert chopped < 0.07
     assert plain > 2 * chopped
     assert sgd > 1.5 * chopped
@@ -242,7 +244,7 @@ def test_only_choppers_learn_through_shifted_symmetry_points():
 
 def test_without_spread_tiki_taka_learns_what_sgd_does_not():
     """The same at the card's own symmetry point: within a pulse of the target."""
-    settings = PulseUpdate(recipe="tiki_taka_v2", transfer_lr=1.0)
+    settings = recipe_settings(recipe="tiki_taka_v2", transfer_lr=1.0)
     error = regression_error(settings, 0.01)
     assert error < recipe_on(settings, torch.zeros(SIZE)).granularity
-    assert regression_error(PulseUpdate("sgd"), 0.01) > 2.5 * error
+    assert regression_error(recipe_settings("sgd"), 0.01) > 2.5 * error

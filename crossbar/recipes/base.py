@@ -16,7 +16,7 @@ from crossbar.arrays.pair import MemristorPair
 from crossbar.finite import check_state
 from crossbar.reads.converters import Converters
 from crossbar.recipes.minibatch import UNCHANGED, Minibatch
-from crossbar.recipes.settings import PulseUpdate
+from crossbar.recipes.settings import RecipeSettings
 
 MakeArray = Callable[[int], MemristorArray | MemristorPair]
 
@@ -33,7 +33,7 @@ class Recipe(nn.Module):
 
     memory: Tensor
 
-    def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
+    def __init__(self, make_array: MakeArray, settings: RecipeSettings, converters: Converters):
         super().__init__()
         self.array, self.settings, self.converters = make_array(0), settings, converters
         self.register_buffer("memory", torch.zeros_like(self.array.state), persistent=False)
