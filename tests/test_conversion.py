@@ -244,12 +244,12 @@ def test_parts_of_one_layer_are_devices_of_their_own():
     digital = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Linear(600, 2))
     card = load_card(CARD).with_spread(range_d2d=0.1)
     model = to_crossbar(deepcopy(digital), card, io=PERFECT)
-    arrays = [m.tile.recipe.array for m in model.modules() if isinstance(m, MemristorTile)]
+    arrays = [m.tile.array for m in model.modules() if isinstance(m, MemristorTile)]
     assert len({a.w_max.flatten()[0].item() for a in arrays}) == len(arrays) == 6
     again = to_crossbar(digital, card, io=PERFECT)
     for tile, other in zip(model.modules(), again.modules(), strict=True):
         if isinstance(tile, MemristorTile):
-            assert torch.equal(tile.tile.recipe.array.w_max, other.tile.recipe.array.w_max)
+            assert torch.equal(tile.tile.array.w_max, other.tile.array.w_max)
 
 
 def test_the_bare_configuration_is_what_to_crossbar_builds():
@@ -265,10 +265,8 @@ def test_the_bare_configuration_is_what_to_crossbar_builds():
         assert rpu_config(device) == configs[-1]
         kind = type(model[index])
         twin = kind.from_digital(digital[index], configs[-1])
-        for name in ("weight", "w_min"):
-            ours, theirs = (
-                getattr(m.analog_module.tile.recipe.array, name) for m in (twin, model[index])
-            )
+        for name in ("effective", "state", "w_min"):
+            ours, theirs = (getattr(m.analog_module.tile.array, name) for m in (twin, model[index]))
             assert torch.equal(ours, theirs)
     whole = convert_to_analog(digital, MemristorRPUConfig(forward=PERFECT, backward=PERFECT))
     assert torch.allclose(whole.eval()(x), digital(x), atol=1e-5)

@@ -62,7 +62,7 @@ def test_counted_coincidences_end_as_sequential_ones(rows, rate, number):
             reference.stochastic_update(x.numpy(), d.numpy(), rate, 31, rng)
             recipe.update(Minibatch(x, d), rate)
         expected.append(reference.weight)
-        got.append(recipe.array.weight.numpy())
+        got.append(recipe.array.effective.numpy())
     assert ks_2samp(np.ravel(expected), np.ravel(got)).pvalue > 1e-3
     assert np.std(got) == pytest.approx(np.std(expected), rel=0.12)
     assert np.mean(got) == pytest.approx(np.mean(expected), abs=0.02)
@@ -110,7 +110,7 @@ def test_weights_follow_the_gradient(settings):
     for _ in range(20):
         recipe.update(Minibatch(x, d), 0.003)
     # 20 x 4 x 0.1 x 0.003 = 0.024, nearly one pulse; mixed precision holds back what is not due.
-    moved = recipe.array.weight.mean() + recipe.memory.mean().abs()
+    moved = recipe.array.effective.mean() + recipe.memory.mean().abs()
     assert moved.item() == pytest.approx(0.024, rel=0.05)
 
 
@@ -121,7 +121,7 @@ def test_digital_momentum_adds_up_the_gradients():
     for _ in range(10):
         recipe.update(Minibatch(x, d), 0.015)
     expected = 0.0015 * sum((1 - 0.5**n) / 0.5 for n in range(1, 11))
-    assert recipe.array.weight.mean().item() == pytest.approx(expected, rel=0.05)
+    assert recipe.array.effective.mean().item() == pytest.approx(expected, rel=0.05)
 
 
 def test_mixed_precision_fires_whole_granularities_and_keeps_the_rest():
@@ -129,7 +129,7 @@ def test_mixed_precision_fires_whole_granularities_and_keeps_the_rest():
     x, d = torch.tensor([[1.0, 2.5, -0.9]]), torch.ones(1, 1)
     recipe.update(Minibatch(x, d), 0.1)
     assert torch.allclose(recipe.memory, torch.tensor([[0.0, 0.05, -0.09]]), atol=1e-6)
-    steps = recipe.array.weight[0]
+    steps = recipe.array.effective[0]
     device = pulsed_device("lsmo_pvdf_co")
     assert steps[0].item() == pytest.approx(-device.dw_min, rel=0.02)
     assert steps[1] < 1.5 * steps[0]
@@ -150,13 +150,13 @@ def test_tiki_taka_reads_columns_in_turn_and_moves_them_by_single_pulses(reads):
     x, d = torch.ones(8, 5), torch.full((8, 4), -1.0)
     step = recipe.granularity
     for minibatch in range(10):
-        before = recipe.array.weight.clone()
+        before = recipe.array.effective.clone()
         recipe.update(Minibatch(x, d), 1.0)
-        moved = recipe.array.weight - before
+        moved = recipe.array.effective - before
         due = {(minibatch * reads + i) % 5 for i in range(reads)}
         assert set(moved.any(0).nonzero().flatten().tolist()) == due
         assert moved.max() < 2 * step
-    assert (recipe.array.weight > 0).all()
+    assert (recipe.array.effective > 0).all()
 
 
 def test_choppers_turn_the_fast_array_and_not_the_weights():
@@ -165,7 +165,7 @@ def test_choppers_turn_the_fast_array_and_not_the_weights():
     x, d = torch.ones(8, 40), torch.full((8, 6), -1.0)
     recipe.chopper[::2] = -1
     recipe.update(Minibatch(x, d), 1.0)
-    fast = recipe.fast.array.weight
+    fast = recipe.fast.array.effective
     assert (fast[:, ::2] < 0).all()
     assert (fast[:, 1::2] > 0).all()
     recipe.reset()
@@ -173,7 +173,7 @@ def test_choppers_turn_the_fast_array_and_not_the_weights():
     for _ in range(120):
         recipe.update(Minibatch(x, d), 1.0)
     assert 0.2 < (recipe.chopper == 1).float().mean() < 0.8
-    assert (recipe.array.weight > 2 * recipe.granularity).float().mean() > 0.9
+    assert (recipe.array.effective > 2 * recipe.granularity).float().mean() > 0.9
 
 
 def test_each_column_is_turned_with_the_chopping_probability():
@@ -221,9 +221,9 @@ def regression_error(settings: RecipeSettings, rate: float, **spreads: float) ->
     for step in range(400):
         x = torch.randn(16, SIZE[1], generator=generator)
         noise = 0.3 * torch.randn(16, SIZE[0], generator=generator)
-        d = (x @ (recipe.array.weight - target).t() - noise) / 16
+        d = (x @ (recipe.array.effective - target).t() - noise) / 16
         recipe.update(Minibatch(x, d), rate * (1 - step / 400))
-        errors.append((recipe.array.weight - target).square().mean().sqrt().item())
+        errors.append((recipe.array.effective - target).square().mean().sqrt().item())
     return sum(errors[-50:]) / 50
 
 

@@ -107,7 +107,7 @@ class TikiTaka(Recipe):
 
     def _transfer(self, columns: Tensor, rate: float) -> None:
         """Read `columns` of the fast array into the buffer and fire the pulses that are due."""
-        weight, chopper = self.fast.array.weight, self.chopper[columns]
+        weight, chopper = self.fast.array.effective, self.chopper[columns]
         lines = torch.eye(len(self.chopper), device=weight.device)[columns]
         read = crossbar_product(weight, lines, self.converters, self.array.stream)
         buffer = self.memory[:, columns] + rate * read.t() * chopper
@@ -130,12 +130,12 @@ class TikiTaka(Recipe):
         self.minibatch = 0
         self.chopper.fill_(1)
         self.magnitude.zero_()
-        self.fast.array.program(torch.zeros_like(self.fast.array.weight))
+        self.fast.array.program(torch.zeros_like(self.fast.array.state))
 
     def state(self) -> dict[str, Any]:
         return {
             **super().state(),
-            "fast": self.fast.array.state(),
+            "fast": self.fast.array.snapshot(),
             "minibatch": self.minibatch,
             "chopper": self.chopper.clone(),
             "magnitude": self.magnitude.clone(),
