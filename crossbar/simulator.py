@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from crossbar.arrays.array import MemristorArray
 from crossbar.random import RandomStream, derived_seed
-from crossbar.reads.converters import Converters, crossbar_product
-from crossbar.reads.convolution import Window, convolve, convolve_back
+from crossbar.reads.converters import Converters
+from crossbar.reads.read import convolve, convolve_back, crossbar_product
+from crossbar.reads.window import Window
 from crossbar.recipes import make_recipe
 from crossbar.recipes.minibatch import Minibatch
 

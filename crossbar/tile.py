@@ -43,7 +43,7 @@ from crossbar.device import CardDevice, scaled_mapping, weight_span
 from crossbar.finite import check_finite
 from crossbar.layers.convolutions import CrossbarConvolution, turns_back
 from crossbar.reads.converters import periphery
-from crossbar.reads.convolution import Window
+from crossbar.reads.window import Window
 from crossbar.recipes import PulseUpdate
 from crossbar.simulator import MemristorSimulatorTile
 
