@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crossbar.arrays.array import MemristorArray
 from crossbar.random import RandomStream, derived_seed
+from crossbar.reads.blocks import block_sizes
 from crossbar.reads.converters import Converters
 from crossbar.reads.read import convolve, convolve_back, crossbar_product
 from crossbar.reads.window import Window
@@ -34,6 +35,7 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         self.x_size, self.d_size = x_size, d_size
         self.learning_rate = 0.1
         self._config = rpu_config
+        self.keep_whole(1)
         self._io: tuple[IOParameters, IOParameters] | None = None
         self.set_config(rpu_config)
         self.reseed(seed)
@@ -42,6 +44,16 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         """Draw other devices and start another stream, with all weights at 0."""
         self.stream = RandomStream(seed)
         self.recipe = make_recipe(self._make_array, self._config.update, self._forward)
+
+    def keep_whole(self, lines: int) -> None:
+        """Cut the layer into tiles of the mapping's sizes, `lines` inputs of which stay together.
+
+        Each tile along the inputs has a DAC, output noise and an ADC of its own, see
+        `crossbar.reads.blocks`; backward those along the outputs.
+        """
+        mapping = self._config.mapping
+        self.in_blocks = block_sizes(self.x_size, mapping.max_input_size, lines)
+        self.out_blocks = block_sizes(self.d_size, mapping.max_output_size)
 
     def set_config(self, rpu_config: MemristorRPUConfig) -> None:
         """Use the converters of `rpu_config` from now on."""
@@ -61,7 +73,8 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         non_blocking: bool = False,
     ) -> Tensor:
         """Outputs (... x out) of the crossbar for inputs (... x in); the flags change nothing."""
-        return crossbar_product(self.recipe.array.weight, x_input, self._forward, self.stream)
+        read = x_input, self._forward, self.stream, self.in_blocks
+        return crossbar_product(self.recipe.array.weight, *read)
 
     @torch.no_grad()
     def backward(
@@ -74,7 +87,7 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
     ) -> Tensor:
         """Gradients at the inputs (... x in) for gradients at the outputs (... x out)."""
         weight = self.recipe.array.weight.t()
-        return crossbar_product(weight, d_input, self._backward, self.stream)
+        return crossbar_product(weight, d_input, self._backward, self.stream, self.out_blocks)
 
     @torch.no_grad()
     def update(
@@ -92,15 +105,16 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
     @torch.no_grad()
     def forward_images(self, images: Tensor, window: Window, gain: Tensor) -> Tensor:
         """Output images of a convolution, n x out x rows x columns, times `gain`."""
-        return convolve(self.recipe.array.weight, images, window, self._forward, self.stream, gain)
+        read = images, window, self._forward, self.stream, gain, self.in_blocks
+        return convolve(self.recipe.array.weight, *read)
 
     @torch.no_grad()
     def backward_images(
         self, gradients: Tensor, shape: torch.Size, window: Window, gain: Tensor
     ) -> Tensor:
         """Gradients at images of `shape` for gradients at the output images."""
-        weight = self.recipe.array.weight
-        return convolve_back(weight, gradients, shape, window, self._backward, self.stream, gain)
+        read = gradients, shape, window, self._backward, self.stream, gain, self.out_blocks
+        return convolve_back(self.recipe.array.weight, *read)
 
     @torch.no_grad()
     def update_images(
