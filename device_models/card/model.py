@@ -261,6 +261,27 @@ class DeviceCard:
 
         return draw_devices(self, n, seed, vary)
 
+    def with_spread(
+        self,
+        *,
+        step_c2c: float | None = None,
+        write_noise: float | None = None,
+        step_d2d: float | None = None,
+        range_d2d: float | None = None,
+    ) -> DeviceCard:
+        """The card with other relative spreads [1], as in `Spread`; None keeps the card's own.
+
+        Raises CardError for one that is no number from 0 to `MAX_SPREAD`.
+        """
+        asked = {
+            "step_c2c": step_c2c,
+            "write_noise": write_noise,
+            "step_d2d": step_d2d,
+            "range_d2d": range_d2d,
+        }
+        given: dict[str, Any] = {name: v for name, v in asked.items() if v is not None}
+        return replace(self, spread=replace(self.spread, **given)) if given else self
+
     def to_dict(self) -> dict[str, Any]:
         """The card as the JSON object that is stored."""
         content: dict[str, Any] = {
