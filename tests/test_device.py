@@ -367,8 +367,8 @@ def test_aihwkits_plots_take_the_device(plot):
 def test_wrong_zero_and_field_are_named():
     with pytest.raises(ValueError, match="symmetry_point, mid_range, g_min"):
         LSMOPVDFCoPresetDevice(zero="middle")
-    with pytest.raises(ValueError, match="0 to 350 G"):
-        LSMOPVDFCoPresetDevice(field_G=400.0)
+    with pytest.raises(ValueError, match="0 to 500 G"):
+        LSMOPVDFCoPresetDevice(field_G=600.0)
 
 
 @pytest.mark.parametrize(
