@@ -56,15 +56,6 @@ def seeded(**options) -> EMActivation:
     return EMActivation(fields_G=FIELDS, **options)
 
 
-def mixed(card, branch: str, pulses: np.ndarray, field_G: float, quantity: str) -> np.ndarray:
-    """Two parts of the card, mixed in conductance."""
-    parts = card.part_conductance(branch, pulses)
-    k, share = card.field_model.place(field_G)
-    above = parts[min(int(k) + 1, len(parts) - 1)]
-    conductance = (1 - share) * parts[int(k)] + share * above
-    return conductance if quantity == "conductance" else 1 / conductance
-
-
 def by_hand(layer: EMActivation, card, x: np.ndarray) -> np.ndarray:
     """The paper's activation element by element: encode, look up curves, normalise, reduce."""
     n_max = card.n_pulses
@@ -75,14 +66,13 @@ def by_hand(layer: EMActivation, card, x: np.ndarray) -> np.ndarray:
     }[layer.encoding]
     pulses = encode(x)
     grid = np.arange(n_max + 1)
-    tables = [
-        mixed(card, branch, grid, f, layer.quantity) for f in FIELDS for branch in ("LTD", "LTP")
-    ]
+    read = card.response if layer.quantity == "resistance" else card.conductance
+    tables = [read(branch, grid, f) for f in FIELDS for branch in ("LTD", "LTP")]
     low, high = min(t.min() for t in tables), max(t.max() for t in tables)
     out = np.full(x.shape, layer.bias.item())
     columns = []
     for i, (field, branch) in enumerate((f, b) for f in FIELDS for b in ("LTD", "LTP")):
-        y = mixed(card, branch, pulses, field, layer.quantity)
+        y = read(branch, pulses, field)
         if layer.normalisation == "zscore":
             columns.append((y - tables[i].mean()) / tables[i].std())
         else:
@@ -136,7 +126,7 @@ def test_curves_are_frozen_unless_asked():
     frozen, trained = EMActivation(fields_G=FIELDS), EMActivation(fields_G=FIELDS, trainable=True)
     assert {n for n, _ in frozen.named_parameters()} == {"weight", "bias"}
     extra = {n for n, _ in trained.named_parameters()} - {"weight", "bias"}
-    assert extra == {f"{MIXTURES}.{name}" for name in ("offset", "amplitudes", "log_tau")}
+    assert extra == {f"{MIXTURES}.{name}" for name in ("log_lowest", "log_size", "log_tau")}
     trained(torch.randn(8)).sum().backward()
     assert mixtures(trained).log_tau.grad.abs().min() > 0
 
@@ -171,7 +161,10 @@ def test_linear_of_16_adds_17_parameters():
         ({"form": "triton"}, "table, exact"),
         ({"hidden": -1}, "hidden"),
         ({"fields_G": []}, "fields_G must name at least one"),
-        ({"fields_G": [5000.0]}, "known from 0 to .* asked at field_G=5000"),
+        (
+            {"fields_G": [600.0]},
+            "^card 'lsmo_pvdf_co': known from 0 to 500 G, asked at field_G=600$",
+        ),
     ],
 )
 def test_wrong_options_are_named(options, message):
@@ -211,8 +204,8 @@ def test_sixteen_curves_can_make_a_relu():
 BOUND = 1e-5
 """Largest deviation of the table from the formula, relative to the largest value."""
 
-STEEP = 2e-4
-"""The same of slopes, relative to the steepest."""
+STEEP = 1e-4
+"""The same of the slope of a curve, relative to its steepest."""
 
 
 def worst(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -233,6 +226,21 @@ def exact_results(layer, x, grad) -> dict[str, torch.Tensor]:
     reference = copy.deepcopy(layer).double()
     reference.form = "exact"
     return results(reference, x.double(), grad.double())
+
+
+def weights_of(layer: EMActivation) -> torch.Tensor:
+    """By how much each curve counts at most in the output, n_curves."""
+    weight = layer.weight.detach().double().abs()
+    return (weight if layer.hidden_weight is None else weight @ layer.hidden_weight.abs().double())[
+        0
+    ]
+
+
+def steepest_slopes(layer: EMActivation) -> torch.Tensor:
+    """Steepest slope of every curve in the input, n_curves."""
+    x = torch.linspace(-2, 2, 8001, dtype=torch.float64)
+    curves = layer.responses(layer.pulse_number(x)).detach()
+    return (curves.diff(dim=0).abs() / x.diff()[:, None]).amax(0)
 
 
 def inputs(dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -274,7 +282,8 @@ def test_table_is_the_formula(
         cancel = (curves * layer.weight.abs()).sum() / expected["out"].abs().max()
         assert worst(got["out"], expected["out"]) < BOUND * max(1, cancel / 10)
     bound = 3 * BOUND if hidden else BOUND
-    assert worst(got["x"], expected["x"]) < STEEP
+    steepest = (weights_of(layer) * steepest_slopes(layer)).sum() * grad.abs().max()
+    assert worst(got["x"], expected["x"]) < STEEP * max(1, steepest / expected["x"].abs().max())
     for name in expected.keys() - {"out", "x"}:
         # Sums over all inputs: where the terms nearly cancel, their rounding is what is left.
         cancel = grad.norm() * curves.max() / expected[name].abs().max()
@@ -447,6 +456,7 @@ def test_second_derivative_is_refused_with_the_way_out():
         torch.autograd.grad(layer(x).sum(), x, create_graph=True)
 
 
+@pytest.mark.filterwarnings("error:the curves are too steep")
 @pytest.mark.parametrize("trainable", [False, True])
 def test_evaluation_never_uses_an_old_table(trainable):
     """Every way in which a parameter or a constant can change between two calls in eval."""
@@ -463,7 +473,7 @@ def test_evaluation_never_uses_an_old_table(trainable):
 
     seen = [check()]
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
-    layer(x).square().sum().backward()
+    layer(x).square().mean().backward()
     optimizer.step()
     seen.append(check())
     with torch.no_grad():
@@ -475,7 +485,7 @@ def test_evaluation_never_uses_an_old_table(trainable):
     state[f"{MIXTURES}.log_tau"] += 0.3
     layer.load_state_dict(state)
     seen.append(check())
-    state[f"{MIXTURES}.offset"] = state[f"{MIXTURES}.offset"] + 0.2
+    state[f"{MIXTURES}.log_lowest"] = state[f"{MIXTURES}.log_lowest"] + 0.2
     layer.load_state_dict(state, assign=True)
     seen.append(check())
     with torch.no_grad():
@@ -505,7 +515,7 @@ def test_copies_and_checkpoints():
     assert layer.state_dict().keys() == exact.state_dict().keys()
     assert set(layer.state_dict()) == {
         *("weight", "bias", "centre", "scale", "curves.shares"),
-        *(f"{MIXTURES}.{name}" for name in ("offset", "amplitudes", "log_tau", "owner")),
+        *(f"{MIXTURES}.{name}" for name in ("log_lowest", "log_size", "log_tau", "owner")),
     }
     twin = copy.deepcopy(layer)
     with torch.no_grad():
@@ -540,6 +550,7 @@ def test_curves_that_grow_too_steep_fall_back_to_the_formula():
     assert torch.equal(out, layer(x))
 
 
+@pytest.mark.filterwarnings("error:the curves are too steep")
 @pytest.mark.parametrize("trainable", [False, True])
 def test_training_ends_alike_in_both_forms(trainable):
     def trained(form: str) -> tuple[float, torch.Tensor]:

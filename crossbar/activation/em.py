@@ -31,7 +31,7 @@ FORMS = ("table", "exact")
 
 TRUNCATION = 4e-5
 """Share of the steepest slope that the last coefficients of the table may have: slopes are then
-within 2e-4 of the formula, values within 1e-6."""
+within 1e-4 of the formula, values within 1e-6."""
 
 ROOM = 100
 """How much smaller it is at first where curves learn: they may grow steeper."""
@@ -63,12 +63,14 @@ class EMActivation(nn.Module):
         the width of one hidden ReLU layer.
     trainable: whether the curve parameters learn ("multiple trainable coefficients", L116) or
         stay as fitted ("fitted via experiment results", L103), the default. Fields share the
-        curves they are mixed from. The normalisation keeps the constants of the card.
+        curves they are mixed from, which stay positive and monotone. The normalisation keeps
+        the constants of the card.
     form: how the same function is evaluated.
         `table`    the default: the curves are tabulated once per call and a polynomial through
                    the table is evaluated per element: values within 1e-6 of their range, slopes
-                   within 2e-4 of the steepest. An element costs the same for any number of curves
-                   (a hidden layer multiplies it by its width). Output in the dtype of x. No second derivatives.
+                   within 1e-4 of the steepest. An element costs the same for any number of curves
+                   (a hidden layer multiplies it by its width). Output in the dtype of x. No
+                   second derivatives.
         `exact`    the formula element by element, by torch. Always taken for `raw`, which has no
                    bounds to tabulate between, for whole numbers, inside `torch.compile`, and for
                    curves that no small table holds (then with a warning).

@@ -8,7 +8,7 @@ antiparallel for a card of two magnetic layers, neighbouring fields for a table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from torch.nn import functional
 
 from crossbar.choices import check_choice
 from crossbar.curves.field import part_shares
-from crossbar.curves.laws import FORMULAS, LawCurves, MixtureCurves
+from crossbar.curves.laws import FORMULAS, LawCurves
+from crossbar.curves.mixtures import FreeMixtureCurves, MixtureCurves, stays_positive
 from device_models import DeviceCard, ExponentialMixture, load_card
 from device_models.card import BRANCHES
 from device_models.curves import Inverse, Law
@@ -26,8 +27,8 @@ from device_models.fit.mixture import as_mixture
 
 QUANTITIES = ("resistance", "conductance")
 
-FOLLOWED = "followed"
-"""Name of the curves that a mixture stands in for."""
+FREE, FOLLOWED = "free_mixture", "followed"
+"""Names of mixtures that may be of any sign, and of those that stand in for another law."""
 
 
 class CardCurves(nn.Module):
@@ -37,6 +38,7 @@ class CardCurves(nn.Module):
     are kept; None to keep every part and give fields with each call. quantity: `resistance` [ohm]
     or `conductance` [S, or 1 for a card in arbitrary units].
     trainable: whether the parameters of the curves learn or stay as they are, the default.
+    A mixture that is positive and monotone stays so while it learns.
 
     Exponential mixtures, power laws, logarithmic steps, logistics and the laws of the logarithm
     are exact. Splines and stretched exponentials are replaced by a mixture that follows them
@@ -109,7 +111,13 @@ class CardCurves(nn.Module):
                 f"these curves of card {self.card_name!r} hold the parts of their own fields only: "
                 f"make CardCurves without fields_G to read at others"
             )
-        return self._spread_over_branches(part_shares(self.field_model, field_G, self.n_parts))
+        return self._spread_over_branches(self._part_shares(field_G))
+
+    def _part_shares(self, field_G: Tensor) -> Tensor:
+        try:
+            return part_shares(self.field_model, field_G, self.n_parts)
+        except ValueError as error:
+            raise ValueError(f"card {self.card_name!r}: {error}") from None
 
     def _spread_over_branches(self, shares: Tensor) -> Tensor:
         """Shares of parts as shares of part curves: every branch has the same."""
@@ -122,7 +130,7 @@ class CardCurves(nn.Module):
         kept = list(range(self.n_parts))
         if fields_G is not None:
             fields = torch.tensor([float(f) for f in fields_G], dtype=torch.float64)
-            shares = part_shares(self.field_model, fields, self.n_parts)
+            shares = self._part_shares(fields)
             kept = [k for k in kept if bool(shares[:, k].any())]
             spread = self._spread_over_branches(shares[:, kept])
             self.shares = spread.to(torch.get_default_dtype())
@@ -147,15 +155,14 @@ class CardCurves(nn.Module):
             if name == FOLLOWED:
                 self.parts[name] = self._followed(card, own, trainable)
             else:
-                make = MixtureCurves if name == ExponentialMixture.name else LawCurves
-                self.parts[name] = make(own, unit, trainable)  # type: ignore[arg-type]
+                self.parts[name] = MAKERS.get(name, LawCurves)(own, unit, trainable)
             self._part_quantities.append(self.quantity if name == FOLLOWED else card.quantity)
 
-    def _followed(self, card: DeviceCard, laws: list[Law], trainable: bool) -> MixtureCurves:
+    def _followed(self, card: DeviceCard, laws: list[Law], trainable: bool) -> FreeMixtureCurves:
         """Mixtures in place of `laws`, in the quantity asked for: within 1 % of that one."""
         asked = laws if self.quantity == card.quantity else [Inverse(law) for law in laws]
         mixtures = [as_mixture(law, card.n_pulses) for law in asked]
-        return MixtureCurves(mixtures, self.unit, trainable)
+        return FreeMixtureCurves(mixtures, self.unit, trainable)
 
     def _check_sign(self, card: DeviceCard, laws: list[Law]) -> None:
         """A conductance through 0 has no resistance, a resistance through 0 no conductance."""
@@ -169,7 +176,14 @@ class CardCurves(nn.Module):
             )
 
 
+MAKERS: dict[str, Callable[..., nn.Module]] = {
+    ExponentialMixture.name: MixtureCurves,
+    FREE: FreeMixtureCurves,
+}
+
+
 def _group(law: Law) -> str:
     """Curves of one name are evaluated together."""
-    exact = isinstance(law, ExponentialMixture) or type(law) in FORMULAS
-    return law.name if exact else FOLLOWED
+    if isinstance(law, ExponentialMixture):
+        return law.name if stays_positive(law) else FREE
+    return law.name if type(law) in FORMULAS else FOLLOWED

@@ -1,7 +1,6 @@
 """Curve laws in torch: the formulas of `device_models.curves`, curves of one law side by side.
 
-Parameters are vectors with one value a curve (one a term for exponential mixtures). What must be
-positive is held as its logarithm, so that a curve that learns stays one.
+Parameters are vectors with one value a curve. What must be positive is held as its logarithm.
 """
 
 from __future__ import annotations
@@ -12,10 +11,8 @@ from dataclasses import fields
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from device_models.curves import (
-    ExponentialMixture,
     GeometricExponential,
     GeometricLogistic,
     Law,
@@ -98,37 +95,6 @@ class LawCurves(nn.Module):
     def _value(self, name: str) -> Tensor:
         value: Tensor = getattr(self, f"log_{name}" if _is_positive(name) else name)
         return value.exp() if _is_positive(name) else value
-
-
-class MixtureCurves(nn.Module):
-    """Exponential mixtures: `offset` a curve, `amplitudes` and `log_tau` a term; all terms of all
-    curves are summed as one matrix product. `owner` has a 1 where a term is a curve's own.
-    """
-
-    offset: Tensor
-    amplitudes: Tensor
-    log_tau: Tensor
-    owner: Tensor
-
-    def __init__(self, laws: Sequence[ExponentialMixture], unit: float, trainable: bool):
-        super().__init__()
-        numbers = [len(law.tau_pulses) for law in laws]
-        own = torch.repeat_interleave(torch.arange(len(laws)), torch.tensor(numbers))
-        owner = functional.one_hot(own, len(laws)).T.contiguous()
-        self.register_buffer("owner", owner.to(torch.get_default_dtype()))
-        offset = [law.offset for law in laws]
-        amplitudes = [a for law in laws for a in law.amplitudes]
-        tau = [t for law in laws for t in law.tau_pulses]
-        hold(self, "offset", torch.tensor(offset, dtype=torch.float64) / unit, trainable)
-        hold(self, "amplitudes", torch.tensor(amplitudes, dtype=torch.float64) / unit, trainable)
-        hold(self, "log_tau", torch.tensor(tau, dtype=torch.float64).log(), trainable)
-
-    def forward(self, pulses: Tensor) -> Tensor:
-        """Responses over the unit [1], shape of `pulses` x n_curves."""
-        dtype = pulses.dtype
-        decays = torch.exp(-pulses.unsqueeze(-1) / self.log_tau.to(dtype).exp())
-        amplitudes = (self.amplitudes * self.owner).to(dtype)
-        return functional.linear(decays, amplitudes, self.offset.to(dtype))
 
 
 def hold(module: nn.Module, name: str, value: Tensor, trainable: bool) -> None:
