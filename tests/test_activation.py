@@ -515,7 +515,10 @@ def test_copies_and_checkpoints():
     assert layer.state_dict().keys() == exact.state_dict().keys()
     assert set(layer.state_dict()) == {
         *("weight", "bias", "centre", "scale", "curves.shares"),
-        *(f"{MIXTURES}.{name}" for name in ("log_lowest", "log_size", "log_tau", "owner")),
+        *(
+            f"{MIXTURES}.{name}"
+            for name in ("log_lowest", "log_size", "log_tau", "owner", "rising")
+        ),
     }
     twin = copy.deepcopy(layer)
     with torch.no_grad():

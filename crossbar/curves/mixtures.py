@@ -26,13 +26,15 @@ class MixtureCurves(nn.Module):
         y(n) = lowest + sum_k size_k (1 - exp(-n / tau_k))    rising
 
     `log_lowest` a curve, `log_size` and `log_tau` a term; `owner` (n_curves x n_terms) has a 1
-    where a term is that of a falling curve, a -1 where it is that of a rising one.
+    where a term is that of a falling curve, a -1 where it is that of a rising one; `rising` a 1
+    for terms of those.
     """
 
     log_lowest: Tensor
     log_size: Tensor
     log_tau: Tensor
     owner: Tensor
+    rising: Tensor
 
     def __init__(self, laws: Sequence[ExponentialMixture], unit: float, trainable: bool):
         super().__init__()
@@ -42,6 +44,7 @@ class MixtureCurves(nn.Module):
         offset = torch.tensor([law.offset for law in laws], dtype=torch.float64)
         lowest = torch.where(rising, offset + owner.abs() @ amplitudes, offset)
         self.register_buffer("owner", owner.to(torch.get_default_dtype()))
+        self.register_buffer("rising", (amplitudes < 0).to(torch.get_default_dtype()))
         hold(self, "log_lowest", (lowest / unit).log(), trainable)
         hold(self, "log_size", (amplitudes.abs() / unit).log(), trainable)
         hold(self, "log_tau", tau.log(), trainable)
@@ -49,9 +52,9 @@ class MixtureCurves(nn.Module):
     def forward(self, pulses: Tensor) -> Tensor:
         """Responses over the unit [1], shape of `pulses` x n_curves."""
         dtype = pulses.dtype
-        amplitudes = self.owner.to(dtype) * self.log_size.to(dtype).exp()
-        offset = self.log_lowest.to(dtype).exp() - amplitudes.clamp(max=0).sum(1)
-        return functional.linear(_decays(pulses, self.log_tau), amplitudes, offset)
+        amplitudes = (self.owner * self.log_size.exp()).to(dtype)
+        gone = _decays(pulses, self.log_tau) - self.rising
+        return functional.linear(gone, amplitudes, self.log_lowest.exp().to(dtype))
 
 
 class FreeMixtureCurves(nn.Module):
