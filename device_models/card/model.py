@@ -172,15 +172,15 @@ class DeviceCard:
         """Pulses that a curve of the card was measured over [1]."""
         return float(self.n_pulses if curve.n_pulses is None else curve.n_pulses)
 
-    def with_spread(self, **spreads: Any) -> DeviceCard:
-        """The card with other spreads (`step_c2c`, `write_noise`, ...: see `Spread`).
+    def with_spread(self, **spreads: float | None) -> DeviceCard:
+        """The card with other relative spreads [1], by name as in `Spread`; None keeps its own.
 
         Raises CardError for a name that is none, and for a value out of range.
         """
-        known = (*NUMBERS, "note")
-        if wrong := [name for name in spreads if name not in known]:
-            raise CardError(f"no spread {wrong[0]!r}; spreads are {', '.join(known)}")
-        return replace(self, spread=replace(self.spread, **spreads))
+        if wrong := [name for name in spreads if name not in NUMBERS]:
+            raise CardError(f"no spread {wrong[0]!r}; spreads are {', '.join(NUMBERS)}")
+        given: dict[str, Any] = {name: v for name, v in spreads.items() if v is not None}
+        return replace(self, spread=replace(self.spread, **given)) if given else self
 
     def sample(
         self, n: int, seed: int, vary: Sequence[str] | None = None
