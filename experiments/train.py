@@ -171,6 +171,7 @@ def make_network(settings: Settings, card: DeviceCard) -> nn.Module:
         update=crossbar.update.model_dump() if crossbar.update else None,
         seed=settings.seed,
         zero=crossbar.zero,
+        cells=crossbar.cells if crossbar.name == "memristor" else "single",
     )
 
 

@@ -38,6 +38,7 @@ from crossbar.recipes import (
     TikiTakaSettings,
 )
 from crossbar.recipes.settings import not_read
+from crossbar.tile import CELLS
 from device_models.card import MAX_SPREAD
 from experiments.command.complaints import complaints
 from experiments.data.images import PIXELS
@@ -162,7 +163,7 @@ class _Tiles(_Group):
 def _no_update(value: Any) -> Any:
     if isinstance(value, Mapping):
         verb = "are" if len(value) > 1 else "is"
-        raise ValueError(f"{', '.join(value)} {verb} read by crossbar=memristor only")
+        raise ValueError(f"{', '.join(value)} {verb} not read by crossbar=aihwkit")
     return value
 
 
@@ -212,6 +213,7 @@ _TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 class _MemristorTiles(_Tiles):
     name: Literal["memristor"]
+    cells: Annotated[str, one_of(CELLS)] = "single"
 
 
 class MixedPrecisionTiles(_MemristorTiles):
