@@ -38,7 +38,7 @@ from crossbar.layers.survey import digital_matrices, survey
 from crossbar.nonideality import Nonideality
 from crossbar.random import derived_seed
 from crossbar.rpu import TILES, rpu_config
-from crossbar.tile import MemristorConv2d, MemristorTile
+from crossbar.tile import MemristorConv2d
 from device_models import DeviceCard
 
 ONE_MATRIX = {
@@ -135,7 +135,6 @@ class _LayerMaker:
         self.made += 1
         kind = next(kind for kind in ONE_MATRIX if isinstance(digital, kind))
         analog = ONE_MATRIX[kind].from_digital(digital, self.configure(device))
-        _reseed_further_tiles(analog, digital, device.construction_seed)
         _freeze_like(digital, analog)
         return analog
 
@@ -179,16 +178,6 @@ def _fields_G(weights_G: Any, names: Sequence[str]) -> list[float]:
             f"{len(fields_G)} fields for {len(names)} crossbar layers ({', '.join(names)})"
         )
     return fields_G
-
-
-def _reseed_further_tiles(analog: AnalogLayerBase, digital: nn.Module, seed: int) -> None:
-    """Give each tile of a matrix that is split into several devices and numbers of its own."""
-    tiles = list(analog.analog_tiles())
-    if len(tiles) == 1 or not isinstance(tiles[0], MemristorTile):
-        return
-    for number, tile in enumerate(tiles[1:], 1):
-        tile.tile.reseed(derived_seed(seed, 2, number))
-    analog.set_weights(digital.weight, digital.bias)
 
 
 def _freeze_like(digital: nn.Module, analog: AnalogLayerBase) -> None:

@@ -17,8 +17,10 @@ from crossbar.arrays.pair import MemristorPair
 from crossbar.finite import check_state
 from crossbar.nonideality import Nonideality, checked_effects
 from crossbar.random import RandomStream, derived_seed
-from crossbar.reads.converters import Converters, crossbar_product
-from crossbar.reads.convolution import Window, convolve, convolve_back
+from crossbar.reads.blocks import block_sizes
+from crossbar.reads.converters import Converters
+from crossbar.reads.read import convolve, convolve_back, crossbar_product
+from crossbar.reads.window import Window
 from crossbar.recipes import Recipe, make_recipe
 from crossbar.recipes.minibatch import Minibatch
 from crossbar.recipes.tiki_taka import TikiTaka
@@ -48,6 +50,7 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         self.x_size, self.d_size = x_size, d_size
         self.learning_rate = 0.1
         self._config = rpu_config
+        self.keep_whole(1)
         self._io: tuple[IOParameters, IOParameters] | None = None
         self.set_config(rpu_config)
         self.reseed(seed)
@@ -58,6 +61,16 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         self.array = self._make_array(0)
         settings = self._config.update
         self.recipe = settings and make_recipe(self._give_array, settings, self._forward)
+
+    def keep_whole(self, lines: int) -> None:
+        """Cut the layer into tiles of the mapping's sizes, `lines` inputs of which stay together.
+
+        Each tile along the inputs has a DAC, output noise and an ADC of its own, see
+        `crossbar.reads.blocks`; backward those along the outputs.
+        """
+        mapping = self._config.mapping
+        self.in_blocks = block_sizes(self.x_size, mapping.max_input_size, lines)
+        self.out_blocks = block_sizes(self.d_size, mapping.max_output_size)
 
     def set_config(self, rpu_config: MemristorRPUConfig) -> None:
         """Use the converters of `rpu_config` from now on."""
@@ -107,7 +120,8 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         non_blocking: bool = False,
     ) -> Tensor:
         """Outputs (... x out) of the crossbar for inputs (... x in); the flags change nothing."""
-        return crossbar_product(self.effective, x_input, self._forward, self.stream)
+        read = x_input, self._forward, self.stream, self.in_blocks
+        return crossbar_product(self.effective, *read)
 
     @torch.no_grad()
     def backward(
@@ -119,7 +133,8 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         non_blocking: bool = False,
     ) -> Tensor:
         """Gradients at the inputs (... x in) for gradients at the outputs (... x out)."""
-        return crossbar_product(self.effective.t(), d_input, self._backward, self.stream)
+        read = d_input, self._backward, self.stream, self.out_blocks
+        return crossbar_product(self.effective.t(), *read)
 
     @torch.no_grad()
     def update(
@@ -137,15 +152,16 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
     @torch.no_grad()
     def forward_images(self, images: Tensor, window: Window, gain: Tensor) -> Tensor:
         """Output images of a convolution, n x out x rows x columns, times `gain`."""
-        return convolve(self.effective, images, window, self._forward, self.stream, gain)
+        read = images, window, self._forward, self.stream, gain, self.in_blocks
+        return convolve(self.effective, *read)
 
     @torch.no_grad()
     def backward_images(
         self, gradients: Tensor, shape: torch.Size, window: Window, gain: Tensor
     ) -> Tensor:
         """Gradients at images of `shape` for gradients at the output images."""
-        settings = window, self._backward, self.stream, gain
-        return convolve_back(self.effective, gradients, shape, *settings)
+        read = gradients, shape, window, self._backward, self.stream, gain, self.out_blocks
+        return convolve_back(self.effective, *read)
 
     @torch.no_grad()
     def update_images(

@@ -45,7 +45,7 @@ from crossbar.finite import check_finite
 from crossbar.layers.convolutions import CrossbarConvolution, turns_back
 from crossbar.nonideality import Nonideality, checked_effects
 from crossbar.reads.converters import periphery
-from crossbar.reads.convolution import Window
+from crossbar.reads.window import Window
 from crossbar.recipes import MixedPrecisionSettings, RecipeSettings
 from crossbar.simulator import MemristorSimulatorTile
 
@@ -74,11 +74,19 @@ class MemristorTile(KeepsContext, CustomTile):
         seed = rpu_config.device.construction_seed or int(torch.randint(1, 2**31, ()))
         return rpu_config.simulator_tile_class(x_size, d_size, rpu_config, seed)
 
+    def use_window(self, window: Window) -> None:
+        """Take images that `window` looks at; the kernel of a channel stays on one tile."""
+        self.window = window
+        self.tile.keep_whole(window.entries(1))
+
     def _recreate_simulator_tile(
         self, x_size: int, d_size: int, rpu_config: "MemristorRPUConfig"
     ) -> MemristorSimulatorTile:
         """A tile whose seed comes with the state that is loaded into it next."""
-        return rpu_config.simulator_tile_class(x_size, d_size, rpu_config, 1)
+        tile = rpu_config.simulator_tile_class(x_size, d_size, rpu_config, 1)
+        if self.window is not None:
+            tile.keep_whole(self.window.entries(1))
+        return tile
 
     def set_weights(self, weight: Tensor, *arguments: Any, **named_arguments: Any) -> None:
         """As aihwkit's; NonFiniteError, before a scale is taken from them, for a NaN weight."""
@@ -142,6 +150,7 @@ class MemristorTile(KeepsContext, CustomTile):
             self.window is not None
             and one_factor
             and self.tile.is_linear()
+            and all(size % self.window.entries(1) == 0 for size in self.tile.in_blocks)
             and self.input_range is None
             and not self.handle_output_bound
         )
@@ -196,6 +205,10 @@ class MemristorRPUConfig(MappableRPU, PrePostProcessingRPU):
     mapping: MappingParameter = field(default_factory=scaled_mapping)
     """Weights are scaled into the devices' range, a learned scale per output does the rest."""
 
+    def get_default_tile_module_class(self, out_size: int = 0, in_size: int = 0) -> type:
+        """One `MemristorTile` whatever the size: it reads its tiles as blocks of one matrix."""
+        return self.tile_class
+
     def as_bindings(self) -> Any:
         """C++ parameters of the same device and converters: aihwkit's plots build C++ tiles."""
         asked = vars(self.update) if self.update else {}
@@ -226,7 +239,7 @@ class MemristorConv2d(CrossbarConvolution, AnalogConv2d):
         if isinstance(self.analog_module, MemristorTile):
             padding = (top, left) if self._tile_pads else (0, 0)
             sizes: tuple[Any, ...] = self.kernel_size, self.stride, padding, self.dilation
-            self.analog_module.window = Window(*sizes)
+            self.analog_module.use_window(Window(*sizes))
 
     def convolve(self, inputs: Tensor) -> Tensor:
         """Output images (n x out x rows x columns) of images (n x channels x rows x columns)."""

@@ -20,8 +20,9 @@ from crossbar.arrays.array import MemristorArray
 from crossbar.kernels.contract import address, plain
 from crossbar.random import RandomStream
 from crossbar.reads import read_cpu
-from crossbar.reads.converters import Converters, crossbar_product, periphery
-from crossbar.reads.convolution import Window, convolve, convolve_back
+from crossbar.reads.converters import Converters, periphery
+from crossbar.reads.read import convolve, convolve_back, crossbar_product
+from crossbar.reads.window import Window
 from crossbar.recipes import RECIPES, make_recipe, recipe_settings
 from crossbar.recipes.minibatch import Minibatch
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig

@@ -11,7 +11,8 @@ from torch import nn
 from crossbar.device import CardDevice
 from crossbar.random import RandomStream
 from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.convolution import Window, convolve, convolve_back
+from crossbar.reads.read import convolve, convolve_back
+from crossbar.reads.window import Window
 from crossbar.recipes import recipe_settings
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 

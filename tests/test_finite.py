@@ -14,8 +14,9 @@ from crossbar import pulsed_device
 from crossbar.arrays.array import MemristorArray
 from crossbar.finite import NonFiniteError
 from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, crossbar_product, periphery
-from crossbar.reads.convolution import Window, convolve, convolve_back
+from crossbar.reads.converters import Converters, periphery
+from crossbar.reads.read import convolve, convolve_back, crossbar_product
+from crossbar.reads.window import Window
 from crossbar.recipes import Recipe, make_recipe, recipe_settings
 from crossbar.recipes.minibatch import Minibatch
 from crossbar.tile import MemristorRPUConfig

@@ -10,8 +10,9 @@ from test_recipes import SIZE, recipe_on, tiki_taka
 from torch.nn import functional
 
 from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, crossbar_product, periphery
-from crossbar.reads.convolution import Window, convolve, convolve_back
+from crossbar.reads.converters import Converters, periphery
+from crossbar.reads.read import convolve, convolve_back, crossbar_product
+from crossbar.reads.window import Window
 from crossbar.recipes import RECIPES, recipe_settings
 from crossbar.recipes.analog_sgd import expected_pulses, shares
 from crossbar.recipes.minibatch import Minibatch

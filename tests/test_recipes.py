@@ -12,7 +12,7 @@ from crossbar import pulsed_device
 from crossbar.arrays.array import MemristorArray
 from crossbar.random import RandomStream
 from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.convolution import Window
+from crossbar.reads.window import Window
 from crossbar.recipes import Recipe, RecipeSettings, make_recipe, recipe_settings
 from crossbar.recipes.analog_sgd import expected_pulses, shares
 from crossbar.recipes.minibatch import Minibatch

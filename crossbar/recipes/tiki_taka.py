@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from crossbar.reads.converters import Converters, crossbar_product
+from crossbar.reads.converters import Converters
+from crossbar.reads.read import crossbar_product
 from crossbar.recipes.analog_sgd import PulseTrainSettings, StochasticPulses
 from crossbar.recipes.base import MakeArray, Recipe, checked_rate
 from crossbar.recipes.minibatch import Minibatch
