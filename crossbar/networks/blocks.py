@@ -17,7 +17,7 @@ GREY: Shape = (1, 28, 28)
 
 
 def linear_block(width_in: int, width: int, order: str, activation: nn.Module) -> list[nn.Module]:
-    """BatchNorm -> linear -> activation; in the order `caption` activation -> linear -> BatchNorm."""
+    """BatchNorm, linear, activation; in the order `caption` activation, linear, BatchNorm."""
     linear = nn.Linear(width_in, width)
     if order == "methods":
         return [nn.BatchNorm1d(width_in), linear, activation]
