@@ -7,8 +7,10 @@ check_install()  # before anything that needs aihwkit, so that a wrong torch is 
 from crossbar.activation import EMActivation, replace_activations
 from crossbar.conversion import crossbar_layers, to_crossbar
 from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
+from crossbar.field_map import fields_of, set_draw, set_field, set_nonidealities
 from crossbar.finite import NonFiniteError
 from crossbar.nodes.follow import Follow, followed
+from crossbar.nonideality import Nonideality, StuckCells, WriteNoise
 from crossbar.rpu import rpu_config
 from crossbar.scale import weight_scale
 from crossbar.tile import MemristorRPUConfig, MemristorTile
@@ -23,14 +25,21 @@ __all__ = [
     "MemristorRPUConfig",
     "MemristorTile",
     "NonFiniteError",
+    "Nonideality",
+    "StuckCells",
+    "WriteNoise",
     "ZeroChoice",
     "__version__",
     "crossbar_layers",
+    "fields_of",
     "followed",
     "pulsed_device",
     "recommended_zero",
     "replace_activations",
     "rpu_config",
+    "set_draw",
+    "set_field",
+    "set_nonidealities",
     "to_crossbar",
     "weight_scale",
     "zero_of_weight",

@@ -15,6 +15,7 @@ from experiments.runs.identity import run_folder
 from experiments.training.identity import folder_of, run_identity
 from experiments.training.settings import Settings, read_settings
 
+SPREADS = ("step_c2c", "write_noise", "step_d2d", "range_d2d")
 PUBLISHED = ImagesIdentity(None, (1, 28, 28))
 WHERE = {"card_sha256": "c", "images": PUBLISHED, "computed_on": "cpu, 1 thread"}
 
@@ -48,7 +49,8 @@ def test_everything_else_makes_another_run():
         folder(changed(EM, "name", "set1")),
         folder(changed(EM, "optimizer.lr", 3e-3)),
         folder(changed(EM, "data.held_out", 5)),
-        folder(changed(EM, "crossbar.update.granularity", 0.5)),
+        folder(changed(EM, "crossbar.update.chunks", 9)),
+        *(folder(changed(EM, f"device.{name}", 0.1)) for name in SPREADS),
         folder(EM, card_sha256="d"),
         folder(EM, images=ImagesIdentity("e", (1, 28, 28))),
         folder(EM, images=ImagesIdentity("e", (1, 7, 112))),
@@ -66,13 +68,13 @@ def test_the_folder_lies_below_the_store(tmp_path):
 STORED = {
     "experiment=baseline": "d6f269e9",
     "experiment=set2": "08c9ed4c",
-    "experiment=set2_crossbar": "199821bb",
-    "experiment=crossbar_tiki_taka": "2db265b3",
-    "experiment=crossbar_sgd": "0450bb68",
+    "experiment=set2_crossbar": "6e38ef90",
+    "experiment=crossbar_tiki_taka": "6e3c5eb6",
+    "experiment=crossbar_sgd": "78052b4c",
     "crossbar=aihwkit": "b9456ebb",
     "model=mlp": "f23c3967",
     "model=residual_cnn": "d557837c",
-    "experiment=field_programmed data.held_out=5": "ceb489bb",
+    "experiment=field_programmed data.held_out=5": "fc146878",
 }
 """Hashes that version 0.1 gave to runs with these settings."""
 

@@ -20,7 +20,8 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self, input_shape, n_classes, width=6):
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(input_shape[0], width, 3), nn.BatchNorm2d(width), nn.ReLU())
+        conv = nn.Conv2d(input_shape[0], width, 3)
+        self.body = nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU())
         self.head = nn.Linear(width, n_classes)
 
     def forward(self, images):
@@ -89,7 +90,7 @@ def interrupt(monkeypatch, after: int) -> None:
     monkeypatch.setattr("experiments.train.train_epoch", cut)
 
 
-CROSSBAR = "crossbar=tile"
+CROSSBAR = "crossbar=memristor"
 
 
 @pytest.mark.parametrize("em", [False, True], ids=["relu", "em"])
@@ -140,7 +141,10 @@ def test_another_source_or_other_pixels_make_another_run(folder):
         ([*ARRAYS, "trainer.train_images=41"], "from 1 to 40"),
         ([*ARRAYS, "model=custom", "model.target=mynets.Nett"], "its networks: Net"),
         ([*ARRAYS, *CUSTOM, "model.arguments={wide:3}"], "unexpected keyword argument 'wide'"),
-        ([*ARRAYS, *CUSTOM, "model.arguments=3"], "model.arguments must be"),
+        (
+            [*ARRAYS, *CUSTOM, "model.arguments=3"],
+            "must be a group of settings, got 3",
+        ),
         (["data=mnist", "data.folder=nowhere"], "nowhere is no folder"),
     ],
 )

@@ -2,20 +2,21 @@
 
 `conf/` holds the choices; this file says what a choice may be. Text is never taken for a number or
 a truth value, and a number never for another kind: `overwrite=no` is an error, not a yes. What a
-part of the project checks itself (`crossbar.recipes.PulseUpdate`, ...) is asked here, so that each
-range stands in one place.
+part of the project checks itself (settings of a recipe, ...) is asked here, so that each range
+stands in one place.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ValidationError,
     create_model,
@@ -25,7 +26,15 @@ from pydantic import (
 from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
 from crossbar.device import ZEROS
 from crossbar.reads.converters import periphery
-from crossbar.recipes import RECIPES, PulseUpdate
+from crossbar.recipes import (
+    RECIPES,
+    SETTINGS,
+    AnalogSGDSettings,
+    MixedPrecisionSettings,
+    RecipeSettings,
+    TikiTakaSettings,
+)
+from crossbar.recipes.settings import not_read
 from experiments.command.complaints import complaints
 from experiments.training.data_settings import Data
 from experiments.training.kinds import (
@@ -126,28 +135,79 @@ class _Tiles(Group):
     periphery: Periphery
 
 
+def _no_update(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        verb = "are" if len(value) > 1 else "is"
+        raise ValueError(f"{', '.join(value)} {verb} read by crossbar=memristor only")
+    return value
+
+
 class AihwkitTiles(_Tiles):
+    """aihwkit's recipes have settings of their own, so there are none here."""
+
     name: Literal["aihwkit"]
+    update: Annotated[None, BeforeValidator(_no_update)] = None
 
 
-def _model_of(kind: type, without: str) -> Any:
-    """Group with the fields of a dataclass and their types, but for the field `without`."""
+def _settings_of(kind: type[RecipeSettings]) -> Any:
+    """Group with the settings of a recipe, their types and their ranges."""
     hints = get_type_hints(kind)
-    typed: Any = {f.name: (hints[f.name], ...) for f in fields(kind) if f.name != without}
-    return create_model(kind.__name__, __base__=Group, **typed)
+    typed: Any = {setting.name: (hints[setting.name], ...) for setting in fields(kind)}
+    group = create_model(kind.__name__, __base__=Group, **typed)
+
+    def check(settings: Group) -> Group:
+        kind(**settings.model_dump())
+        return settings
+
+    return Annotated[group, BeforeValidator(_of_no_other(kind)), AfterValidator(check)]
 
 
-_Update: Any = _model_of(PulseUpdate, without="recipe")
+def _of_no_other(kind: type[RecipeSettings]) -> Callable[[Any], Any]:
+    """Check that refuses settings that are those of another recipe, by their names."""
+    others = {other.recipe: other.names() for other in SETTINGS.values() if other is not kind}
+
+    def check(value: Any) -> Any:
+        given = list(value) if isinstance(value, Mapping) else []
+        for recipe, names in others.items():
+            if set(given) == set(names):
+                raise ValueError(
+                    f"holds the settings of {recipe}, crossbar/recipe={kind.recipe} brings others"
+                )
+        known = {name for names in others.values() for name in names} - {*kind.names()}
+        if unread := [name for name in given if name in known]:
+            raise not_read(unread, kind.recipe, kind.names())
+        return value
+
+    return check
 
 
-def _pulse_update(settings: Group) -> Group:
-    PulseUpdate(**settings.model_dump())
-    return settings
+_MixedPrecision: Any = _settings_of(MixedPrecisionSettings)
+_AnalogSGD: Any = _settings_of(AnalogSGDSettings)
+_TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 
-class MemristorTiles(_Tiles):
-    name: Literal["tile"]
-    update: Annotated[_Update, AfterValidator(_pulse_update)]
+class _MemristorTiles(_Tiles):
+    name: Literal["memristor"]
+
+
+class MixedPrecisionTiles(_MemristorTiles):
+    recipe: Literal["mixed_precision"]
+    update: _MixedPrecision
+
+
+class AnalogSGDTiles(_MemristorTiles):
+    recipe: Literal["sgd"]
+    update: _AnalogSGD
+
+
+class TikiTakaTiles(_MemristorTiles):
+    recipe: Literal["tiki_taka_v2"]
+    update: _TikiTaka
+
+
+MemristorTiles = Annotated[
+    MixedPrecisionTiles | AnalogSGDTiles | TikiTakaTiles, Field(discriminator="recipe")
+]
 
 
 class Optimizer(Group):
