@@ -33,7 +33,7 @@ from experiments.benchmarks.fit import bench_fit
 from experiments.benchmarks.timing import Ceilings, Timing, measure_ceilings
 from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
 from experiments.command.options import Parser, end, whole_number
-from experiments.runs.store import machine
+from experiments.runs.provenance import machine
 
 BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
     "activation": bench_activation,

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_images import places
 
 from device_models import DeviceCard, load_card
-from experiments.data.images import DataError, load_fashion_mnist
+from experiments.data import DataError, load_data
+
+__all__ = ["places"]
 
 torch.set_num_threads(1)
 
@@ -29,7 +32,7 @@ def card() -> DeviceCard:
 def fashion_mnist() -> Path | None:
     """Real Fashion-MNIST is at hand (fetched into the cache where it was not)."""
     try:
-        load_fashion_mnist()
+        load_data()
     except DataError as error:
         pytest.skip(f"real data needed: {error}")
 
