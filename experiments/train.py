@@ -29,8 +29,8 @@ from crossbar.networks import build_model
 from crossbar.reads.converters import periphery
 from device_models import DeviceCard, load_card
 from device_models.plain_text import message
-from experiments.command.hydra_app import CONFIGURATION_ERRORS, run_app, shows_tracebacks
-from experiments.data.images import DataError, FashionMNIST, load_fashion_mnist, split, subset
+from experiments.command.hydra_app import JOB_ERRORS, run_app, shows_tracebacks
+from experiments.data.images import FashionMNIST, load_fashion_mnist, split, subset
 from experiments.runs.identity import identity, run_folder
 from experiments.runs.store import Run, StoreError, open_run, provenance
 from experiments.training.checkpoints import Checkpoint
@@ -48,9 +48,6 @@ from experiments.training.loop import (
 from experiments.training.progress import TrainingProgress
 from experiments.training.settings import MagneticField, Settings, read_settings
 
-KNOWN_ERRORS = (*CONFIGURATION_ERRORS, DataError, StoreError, DivergedError, OSError)
-"""Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""
-
 UNSETTLED = 0.05
 """Difference of accuracy by which running statistics of BatchNorm are told to be off."""
 
@@ -59,8 +56,8 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
     """Train the run that `settings` describe; the run and its result.
 
     `command`: the words that start this very run, kept with the result. Raises DivergedError when
-    the loss or the network is no number any more, and what is in `KNOWN_ERRORS` for files that do
-    not work.
+    the loss or the network is no number any more, and another FieldCrossbarError or OSError for
+    settings and files that do not work.
     """
     device = _prepare_torch(settings)
     card = load_card(settings.device.card)
@@ -290,7 +287,7 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
 
 def _job(config: DictConfig) -> float | None:
     """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
-    return run_job(_train_and_tell, config, () if shows_tracebacks() else KNOWN_ERRORS)
+    return run_job(_train_and_tell, config, () if shows_tracebacks() else JOB_ERRORS)
 
 
 def _train_and_tell(config: dict[str, Any]) -> float | None:

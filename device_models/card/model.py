@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from device_models.card.field import FieldModel, FieldTable
 from device_models.curves import LAWS, Law, Response, blend
+from device_models.errors import FieldCrossbarError
 from device_models.files import write_atomically
 from device_models.plain_text import message
 
@@ -47,7 +48,7 @@ NUMBERS = re.compile(r"\[\n\s*(-?\d[-\d.eE+,\s]*)\]")
 """A list of numbers over several lines; texts hold no line end in JSON and stay as they are."""
 
 
-class CardError(ValueError):
+class CardError(FieldCrossbarError, ValueError):
     """A card that cannot be used; the message is one line naming the file and the place in it."""
 
     def __init__(self, text: str):

@@ -15,6 +15,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from device_models.errors import FieldCrossbarError
 from device_models.plain_text import message
 from experiments.command.shown import warn
 from experiments.command.spoken import spoken
@@ -26,7 +27,10 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 TRACEBACK = "FIELDCROSSBAR_TRACEBACK"
 """Environment variables: the user's wish for tracebacks, and the same for the jobs."""
 
-CONFIGURATION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError)
+JOB_ERRORS = (FieldCrossbarError, OSError, HydraException, OmegaConfBaseException)
+"""What a user can mend once a job runs; all else there is a fault of ours (see `run_job`)."""
+
+CONFIGURATION_ERRORS = (*JOB_ERRORS, ValueError, TypeError)
 """What words on the command line that make no configuration end in, hydra's own slips included."""
 
 _NEEDLESS = ("Config search path", "Set the environment variable", "To append to", "See http")

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from device_models.errors import FieldCrossbarError
+
 PACKAGE = "dataset-fashion-mnist"
 PACKAGE_FOLDER = Path("usr/share/datasets/fashion-mnist")
 
@@ -27,7 +29,7 @@ MIRROR_STALL_S = 8.0
 APT_STALL_S = 20.0
 
 
-class FetchError(RuntimeError):
+class FetchError(FieldCrossbarError, RuntimeError):
     """A place did not give the files; one line."""
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from device_models.errors import FieldCrossbarError
 from device_models.files import open_lock
 from experiments.data.fetch import FETCHERS, PACKAGE, PACKAGE_FOLDER, Fetcher, FetchError
 
@@ -41,7 +42,7 @@ CLASSES = (
 SYSTEM_FOLDER = Path("/") / PACKAGE_FOLDER
 
 
-class DataError(RuntimeError):
+class DataError(FieldCrossbarError, RuntimeError):
     """The data set is missing, damaged or asked for wrongly; the message is always one line."""
 
     def __init__(self, message: str) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+from device_models.errors import FieldCrossbarError
 from device_models.files import (
     TEMPORARY,
     check_outputs,
@@ -48,7 +49,7 @@ CONFIG_BYTES, RESULT_BYTES, HISTORY_BYTES = 2**16, 2**20, 2**24
 """Most that is read of `config.yaml`, `result.json` and `history.csv`."""
 
 
-class StoreError(RuntimeError):
+class StoreError(FieldCrossbarError, RuntimeError):
     """A run folder that cannot be used as asked; one line."""
 
 

@@ -30,6 +30,7 @@ from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING
 from crossbar.reads.converters import periphery
 from crossbar.recipes import RECIPES, PulseUpdate
 from device_models.card import MAX_SPREAD
+from device_models.errors import FieldCrossbarError
 from experiments.command.complaints import complaints
 from experiments.data.images import PIXELS
 from experiments.training.loop import DECAYS, OPTIMIZERS
@@ -49,7 +50,7 @@ MAX_COMPLAINTS = 3
 _NAME = re.compile(r"\w[\w.,=+@ -]{0,99}")
 
 
-class SettingsError(ValueError):
+class SettingsError(FieldCrossbarError, ValueError):
     """A setting that does not work; one line that names its key, its value and what may stand."""
 
 
