@@ -1,4 +1,7 @@
-"""Field-tunable memristor cards on analog crossbars: aihwkit devices, EM activation, networks."""
+"""Field-tunable memristor cards on analog crossbars: aihwkit devices, EM activation, networks.
+
+Rows of the ledger (M1, C10, 3.2) are on the page `device_models/cards/lsmo_pvdf_co.md`.
+"""
 
 from crossbar.compat import check_install
 

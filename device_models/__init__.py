@@ -1,6 +1,7 @@
 """Pulse data, curve laws, device cards and the physical model of field-tunable memristors.
 
-Everything here is numpy and scipy: no torch, no aihwkit, no plotting.
+Everything here is numpy and scipy: no torch, no aihwkit, no plotting. Facts of the paper are cited
+by rows of the ledger (M1, E9, 6.3), which is on the page `cards/lsmo_pvdf_co.md`.
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -107,9 +107,9 @@ def alone(spike: Spike) -> tuple[FloatArray, FloatArray]:
 
 
 def stdp_start() -> Memristor:
-    """The start state of the ledger's STDP numbers: the Fig. 3 loop's LTP end, then one +2 V pulse.
+    """Where STDP starts: the Fig. 3 loop's LTP end, then one +2 V pulse.
 
-    The paper does not say where Fig. 4 started, and the curve's asymmetry depends on it.
+    The paper does not say where Fig. 4 started, and the curve's asymmetry depends on it (6.7).
     """
     device = Memristor()
     device.settle(-1.3, 2.0, 0.010, 64)
