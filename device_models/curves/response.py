@@ -20,7 +20,8 @@ class Response(Protocol):
 
     def __call__(self, pulses: ArrayLike) -> FloatArray: ...
 
-    def derivative(self, pulses: ArrayLike) -> FloatArray: ...
+    def derivative(self, pulses: ArrayLike) -> FloatArray:
+        """Change of the response per pulse at `pulses`, of their shape."""
 
 
 class Law(Response, Protocol):
