@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from crossbar.activation import EMActivation, replace_activations
     from crossbar.conversion import crossbar_layers, to_crossbar
     from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
+    from crossbar.field_map import fields_of, set_draw, set_field, set_nonidealities
     from crossbar.finite import NonFiniteError
     from crossbar.nodes.follow import Follow, followed
+    from crossbar.nonideality import Nonideality, StuckCells, WriteNoise
     from crossbar.rpu import rpu_config
     from crossbar.scale import weight_scale
     from crossbar.tile import MemristorRPUConfig, MemristorTile
@@ -31,14 +33,21 @@ __all__ = [
     "MemristorRPUConfig",
     "MemristorTile",
     "NonFiniteError",
+    "Nonideality",
+    "StuckCells",
+    "WriteNoise",
     "ZeroChoice",
     "__version__",
     "crossbar_layers",
+    "fields_of",
     "followed",
     "pulsed_device",
     "recommended_zero",
     "replace_activations",
     "rpu_config",
+    "set_draw",
+    "set_field",
+    "set_nonidealities",
     "to_crossbar",
     "weight_scale",
     "zero_of_weight",
@@ -48,6 +57,7 @@ _WITHOUT_AIHWKIT = {
     "crossbar.activation": ("EMActivation", "replace_activations"),
     "crossbar.finite": ("NonFiniteError",),
     "crossbar.nodes.follow": ("Follow", "followed"),
+    "crossbar.nonideality": ("Nonideality", "StuckCells", "WriteNoise"),
     "crossbar.scale": ("weight_scale",),
     "crossbar.zero": ("ZeroChoice", "recommended_zero", "zero_of_weight"),
     "device_models": ("__version__",),
@@ -55,6 +65,7 @@ _WITHOUT_AIHWKIT = {
 _ON_AIHWKIT = {
     "crossbar.conversion": ("crossbar_layers", "to_crossbar"),
     "crossbar.device": ("CardDevice", "LSMOPVDFCoPresetDevice", "pulsed_device"),
+    "crossbar.field_map": ("fields_of", "set_draw", "set_field", "set_nonidealities"),
     "crossbar.rpu": ("rpu_config",),
     "crossbar.tile": ("MemristorRPUConfig", "MemristorTile"),
 }

@@ -35,9 +35,10 @@ from crossbar.layers.convolutions import (
 )
 from crossbar.layers.recurrent import CrossbarRNN
 from crossbar.layers.survey import digital_matrices, survey
+from crossbar.nonideality import Nonideality
 from crossbar.random import derived_seed
 from crossbar.rpu import TILES, rpu_config
-from crossbar.tile import MemristorConv2d, MemristorTile
+from crossbar.tile import MemristorConv2d
 from device_models import DeviceCard
 
 ONE_MATRIX = {
@@ -70,16 +71,14 @@ def to_crossbar(
     card: str | Path | DeviceCard,
     weights_G: float | Sequence[float] = 0.0,
     *,
-    recipe: str = "mixed_precision",
+    recipe: str | None = "mixed_precision",
     tile: str = "memristor",
     io: IOParameters | None = None,
     update: Mapping[str, Any] | None = None,
     seed: int = 0,
     zero: str = "symmetry_point",
-    step_c2c: float | None = None,
-    write_noise: float | None = None,
-    step_d2d: float | None = None,
-    range_d2d: float | None = None,
+    cells: str = "single",
+    nonidealities: Nonideality | Sequence[Nonideality] = (),
 ) -> nn.Module:
     """Move the weights of `model` to crossbar tiles, in place; a bare layer gives the new one.
 
@@ -89,27 +88,22 @@ def to_crossbar(
     of the layers replaced: a frozen weight gets no pulses. Train with `AnalogSGD` or `AnalogAdam`
     of `aihwkit.optim`; a weight decay acts on digital scales and biases only.
 
-    `weights_G`: one field [G] for all layers, or one for each of `crossbar_layers`. `recipe`,
-    `tile`, `io`, `update`: see `rpu_config`. `seed` fixes the device-to-device draws, and with
-    `tile="memristor"` everything random. `zero` and the spreads: see `pulsed_device`.
+    `weights_G`: one field [G] for all layers, or one for each of `crossbar_layers`, that devices
+    are made and read at; `crossbar.set_field` carries the network to others. `recipe`, `tile`,
+    `io`, `update`, `cells`, `nonidealities`: see `rpu_config`. `seed` fixes the device-to-device
+    draws, and with `tile="memristor"` everything random. `zero`: see `pulsed_device`; spreads of
+    the devices are the card's, `load_card(card).with_spread(step_c2c=0.1)` has others.
     Raises ValueError, with `model` as it was, for settings or layers that do not work.
     """
     check_choice("tile", tile, TILES)
     found = survey(model, KINDS)
     fields_G = _fields_G(weights_G, list(found.layers))
-    configure = partial(rpu_config, recipe=recipe, io=io, tile=tile, update=update)
+    chosen: dict[str, Any] = {"recipe": recipe, "io": io, "tile": tile, "update": update}
+    configure = partial(rpu_config, **chosen, cells=cells, nonidealities=nonidealities)
     built = {}
     for index, (layer, field_G) in enumerate(zip(found.layers.values(), fields_G, strict=True)):
-        device = pulsed_device(
-            card,
-            field_G,
-            zero=zero,
-            step_c2c=step_c2c,
-            write_noise=write_noise,
-            step_d2d=step_d2d,
-            range_d2d=range_d2d,
-            construction_seed=1 + seed * 1000 + index,
-        )
+        construction_seed = 1 + seed * 1000 + index
+        device = pulsed_device(card, field_G, zero=zero, construction_seed=construction_seed)
         built[layer] = _on_tiles(layer, _LayerMaker(device, configure))
     left = digital_matrices(model, found)
     model = _replaced(model, built)
@@ -141,7 +135,6 @@ class _LayerMaker:
         self.made += 1
         kind = next(kind for kind in ONE_MATRIX if isinstance(digital, kind))
         analog = ONE_MATRIX[kind].from_digital(digital, self.configure(device))
-        _reseed_further_tiles(analog, digital, device.construction_seed)
         _freeze_like(digital, analog)
         return analog
 
@@ -185,16 +178,6 @@ def _fields_G(weights_G: Any, names: Sequence[str]) -> list[float]:
             f"{len(fields_G)} fields for {len(names)} crossbar layers ({', '.join(names)})"
         )
     return fields_G
-
-
-def _reseed_further_tiles(analog: AnalogLayerBase, digital: nn.Module, seed: int) -> None:
-    """Give each tile of a matrix that is split into several devices and numbers of its own."""
-    tiles = list(analog.analog_tiles())
-    if len(tiles) == 1 or not isinstance(tiles[0], MemristorTile):
-        return
-    for number, tile in enumerate(tiles[1:], 1):
-        tile.tile.reseed(derived_seed(seed, 2, number))
-    analog.set_weights(digital.weight, digital.bias)
 
 
 def _freeze_like(digital: nn.Module, analog: AnalogLayerBase) -> None:

@@ -9,7 +9,7 @@ takes exactly that, on evenly spaced nodes of the weight range (`crossbar.nodes.
 
 import math
 import warnings
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,16 +20,13 @@ from aihwkit.simulator.parameters.mapping import MappingParameter
 
 from crossbar.nodes.even import N_NODES, step_nodes
 from crossbar.nodes.follow import complaint_about_nodes
+from crossbar.scale import SPAN, complaint_about_zero, scale_of
 from crossbar.scale import ZEROS as ZEROS
 from crossbar.scale import WeightScale as WeightScale
-from crossbar.scale import complaint_about_zero, scale_of
 from crossbar.scale import symmetry_point as symmetry_point
 from crossbar.scale import weight_scale as weight_scale
 from crossbar.zero import evenly
 from device_models import DeviceCard, load_card
-
-SPAN = 0.8
-"""Largest weight that is programmed, as a share of the shorter side of the range."""
 
 FIXED = ("card", "field_G", "zero")
 """What a `CardDevice` is computed from when it is made."""
@@ -184,29 +181,14 @@ def pulsed_device(
     field_G: float = 0.0,
     *,
     zero: str = "symmetry_point",
-    step_c2c: float | None = None,
-    write_noise: float | None = None,
-    step_d2d: float | None = None,
-    range_d2d: float | None = None,
     **aihwkit_parameters: Any,
 ) -> CardDevice:
     """aihwkit device of any card at any field [G] in the card's range.
 
-    `step_c2c`, `write_noise`, `step_d2d`, `range_d2d`: relative spreads [1] as in
-    `device_models.card.Spread`; None takes the card's own value, 0 where none was measured.
-    Further keywords are aihwkit's (`corrupt_devices_prob`, ...).
+    Its spreads are the card's, see `DeviceCard.with_spread`. Further keywords are aihwkit's
+    (`corrupt_devices_prob`, ...).
     Raises ValueError for a field outside the card's range, CardError for a bad card.
     """
-    given: dict[str, Any] = {
-        "step_c2c": step_c2c,
-        "write_noise": write_noise,
-        "step_d2d": step_d2d,
-        "range_d2d": range_d2d,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    if given:
-        card = load_card(card)
-        card = replace(card, spread=replace(card.spread, **given))
     return CardDevice(card=card, field_G=field_G, zero=zero, **aihwkit_parameters)
 
 

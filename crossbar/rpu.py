@@ -8,7 +8,7 @@ the asymmetry, not the gradient, decides where the weights go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -26,11 +26,15 @@ from aihwkit.simulator.tiles import analog
 from crossbar.choices import check_choice
 from crossbar.context import KeepsContext
 from crossbar.device import scaled_mapping, weight_span
+from crossbar.nonideality import Nonideality
 from crossbar.reads.converters import periphery
-from crossbar.recipes import RECIPES, PulseUpdate
-from crossbar.tile import MemristorRPUConfig
+from crossbar.recipes import RECIPES, RecipeSettings, recipe_settings
+from crossbar.tile import CELLS, MemristorRPUConfig
 
 TILES = ("aihwkit", "memristor")
+
+NO_RECIPE = "none"
+"""Name of the missing recipe of a tile that reads only."""
 
 
 class AnalogTile(KeepsContext, analog.AnalogTile):
@@ -39,30 +43,45 @@ class AnalogTile(KeepsContext, analog.AnalogTile):
 
 def rpu_config(
     device: PulsedDevice,
-    recipe: str = "mixed_precision",
+    recipe: str | None = "mixed_precision",
     io: IOParameters | None = None,
     *,
     tile: str = "memristor",
     update: Mapping[str, Any] | None = None,
+    cells: str = "single",
+    nonidealities: Nonideality | Sequence[Nonideality] = (),
 ) -> MappableRPU:
     """aihwkit configuration that trains `device` with a named recipe.
 
-    `recipe`: `mixed_precision`, `sgd` (plain analog SGD) or `tiki_taka_v2` (two devices a weight
-    and a digital buffer). `tile`: `memristor` (`crossbar.tile`: seeded, faster, a `CardDevice`)
-    or `aihwkit` (its C++ tiles, any pulsed device). `update`: the recipe's settings on a
-    memristor tile, keywords of `crossbar.recipes.PulseUpdate`. Weights are scaled into the part
-    of the range that is open to both signs, and a digital scale per output learns the rest.
-    Raises ValueError for unknown names and for a device that cannot hold weights of both signs.
+    `recipe`: `mixed_precision`, `sgd` (plain analog SGD), `tiki_taka_v2` (two devices a weight
+    and a digital buffer), or None ("none") for tiles that read only. `tile`: `memristor`
+    (`crossbar.tile`: seeded, faster, a `CardDevice`) or `aihwkit` (its C++ tiles, any pulsed
+    device). `update`: the recipe's settings on a memristor tile, fields of its class in
+    `crossbar.recipes.SETTINGS`. `cells`: `single` devices against a reference, or a `pair` of
+    devices a weight, whose difference is read. `nonidealities`: effects on what is read, see
+    `crossbar.nonideality`. Weights are scaled into the part of the range that is open to both
+    signs, and a digital scale per output learns the rest. Raises ValueError for unknown names,
+    for settings that the recipe does not read, and for a device that cannot hold weights of both
+    signs.
     """
-    check_choice("recipe", recipe, RECIPES)
+    recipe = None if recipe == NO_RECIPE else recipe
+    check_choice("recipe", recipe or NO_RECIPE, (*RECIPES, NO_RECIPE))
     check_choice("tile", tile, TILES)
-    span, io = weight_span(device), io or periphery()
+    check_choice("cells", cells, CELLS)
+    io = io or periphery()
     converters = {"forward": io, "backward": deepcopy(io)}
     if tile == "memristor":
-        settings = PulseUpdate(recipe=recipe, **(update or {}))
-        return MemristorRPUConfig(device=device, update=settings, **converters)
-    if update:
-        raise ValueError(f"update ({', '.join(update)}) needs tile='memristor', got {tile!r}")
+        if cells == "single":
+            weight_span(device)  # a device of one sign is refused before anything is built
+        settings = _settings(recipe, update or {})
+        own = {"device": device, "cells": cells, "nonidealities": nonidealities}
+        return MemristorRPUConfig(update=settings, **own, **converters)
+    settings_given = f"update ({', '.join(update)})" if update else ""
+    asked = ("recipe=None", "cells='pair'", "nonidealities", settings_given)
+    given = (recipe is None, cells == "pair", nonidealities != (), bool(update))
+    for name in (name for name, is_given in zip(asked, given, strict=True) if is_given):
+        raise ValueError(f"{name} needs tile='memristor', got {tile!r}")
+    span = weight_span(device)
     common = {**converters, "mapping": scaled_mapping(span), "tile_class": AnalogTile}
     if recipe == "mixed_precision":
         return DigitalRankUpdateRPUConfig(device=MixedPrecisionCompound(device=device), **common)
@@ -72,3 +91,11 @@ def rpu_config(
     return UnitCellRPUConfig(
         device=BufferedTransferCompound(unit_cell_devices=pair, units_in_mbatch=True), **common
     )
+
+
+def _settings(recipe: str | None, update: Mapping[str, Any]) -> RecipeSettings | None:
+    if recipe is not None:
+        return recipe_settings(recipe, **update)
+    if update:
+        raise ValueError(f"update ({', '.join(update)}) is read by no recipe: recipe is None")
+    return None

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from crossbar.choices import check_choice
 from crossbar.zero import complaint, half_range, zero_of_weight
@@ -70,3 +74,54 @@ def complaint_about_zero(card: DeviceCard, field_G: float, zero: str) -> str | N
     if zero != "symmetry_point":
         return None
     return complaint(card, field_G, zero_of_weight(card, field_G))
+
+
+SPAN = 0.8
+"""Largest weight that is programmed, as a share of the shorter side of the range."""
+
+
+@dataclass(frozen=True)
+class TileScale:
+    """Converter gain and offset of a tile: weight = gain * reading + offset.
+
+    The reading is in the unit of `weight_scale` at the reference field, so that a tile whose
+    scale is kept, as a chip keeps its reference and its gain, shows what the field does.
+    """
+
+    gain: float = 1.0
+    offset: float = 0.0
+
+    def weight(self, reading: Tensor) -> Tensor:
+        """Weights of readings, any shape; the same tensor where nothing is scaled."""
+        return reading if self == KEPT else reading * self.gain + self.offset
+
+    def reading(self, weight: Tensor) -> Tensor:
+        """Readings of weights, any shape."""
+        return weight if self == KEPT else (weight - self.offset) / self.gain
+
+    def snapshot(self) -> dict[str, Any]:
+        """Gain and offset as they are stored."""
+        return {"scale": torch.tensor([self.gain, self.offset], dtype=torch.float64)}
+
+    @staticmethod
+    def restored(stored: Mapping[str, Any]) -> TileScale:
+        """The scale of a `snapshot`."""
+        return TileScale(*(float(number) for number in stored["scale"]))
+
+
+KEPT = TileScale()
+"""The scale of the reference field."""
+
+
+def span_of(low: float, high: float) -> float:
+    """Largest weight to program between `low` and `high`: 0.8 of the shorter side [weight].
+
+    Raises ValueError where the range has one sign.
+    """
+    span = SPAN * min(-low, high)
+    if span <= 0:
+        raise ValueError(
+            f"weights from {low:.3g} to {high:.3g} have one sign at this field: choose the scale "
+            f"anew (rescale=True), or use pairs of devices (cells='pair')"
+        )
+    return span

@@ -12,7 +12,7 @@ It is plain torch for any device, with compiled forms of its reads and pulses on
 - Mixed precision fires exactly the pulses that are due when a minibatch ends, one for every
   `dw_min`, the pulse at the weight 0. aihwkit fires one input vector later, counts in LTP pulses
   at the middle of the range, and draws the pulses of a row whose devices are due unequal numbers.
-  `PulseUpdate(granularity=...)` makes both count alike.
+  `MixedPrecisionSettings(granularity=...)` makes both count alike.
 - Gradients at the inputs of the first layer, which nobody uses, are not read.
 - Tiki-Taka reads its fast array with the converters of the forward pass. Its defaults are not
   aihwkit's: the fast pulses are scaled, all columns are read, and their signs are chopped.
@@ -38,14 +38,19 @@ from aihwkit.simulator.tiles.array import TileModuleArray
 from aihwkit.simulator.tiles.custom import CustomTile
 from torch import Tensor, nn
 
+from crossbar.choices import check_choice
 from crossbar.context import KeepsContext
-from crossbar.device import CardDevice, scaled_mapping, weight_span
+from crossbar.device import CardDevice, scaled_mapping
 from crossbar.finite import check_finite
 from crossbar.layers.convolutions import CrossbarConvolution, turns_back
+from crossbar.nonideality import Nonideality, checked_effects
 from crossbar.reads.converters import periphery
-from crossbar.reads.convolution import Window
-from crossbar.recipes import PulseUpdate
+from crossbar.reads.window import Window
+from crossbar.recipes import MixedPrecisionSettings, RecipeSettings
 from crossbar.simulator import MemristorSimulatorTile
+
+CELLS = ("single", "pair")
+"""What a weight is made of, see `MemristorRPUConfig.cells`."""
 
 CLIPPED = 0.01
 """Share of weights outside the devices' range from which on it is said."""
@@ -69,11 +74,19 @@ class MemristorTile(KeepsContext, CustomTile):
         seed = rpu_config.device.construction_seed or int(torch.randint(1, 2**31, ()))
         return rpu_config.simulator_tile_class(x_size, d_size, rpu_config, seed)
 
+    def use_window(self, window: Window) -> None:
+        """Take images that `window` looks at; the kernel of a channel stays on one tile."""
+        self.window = window
+        self.tile.keep_whole(window.entries(1))
+
     def _recreate_simulator_tile(
         self, x_size: int, d_size: int, rpu_config: "MemristorRPUConfig"
     ) -> MemristorSimulatorTile:
         """A tile whose seed comes with the state that is loaded into it next."""
-        return rpu_config.simulator_tile_class(x_size, d_size, rpu_config, 1)
+        tile = rpu_config.simulator_tile_class(x_size, d_size, rpu_config, 1)
+        if self.window is not None:
+            tile.keep_whole(self.window.entries(1))
+        return tile
 
     def set_weights(self, weight: Tensor, *arguments: Any, **named_arguments: Any) -> None:
         """As aihwkit's; NonFiniteError, before a scale is taken from them, for a NaN weight."""
@@ -103,17 +116,18 @@ class MemristorTile(KeepsContext, CustomTile):
     def apply_weight_scaling(
         self, combined_weights: Tensor, weight_scaling_omega: float | None = None
     ) -> Tensor:
-        """Weights in the unit of the devices; an omega of None stands for `weight_span`."""
-        device, mapping = self.rpu_config.device, self.rpu_config.mapping
+        """Weights in the unit of the devices; an omega of None stands for the array's span."""
+        array, mapping = self.tile.array, self.rpu_config.mapping
+        low, high = array.weight_range
         if weight_scaling_omega is None:
             weight_scaling_omega = mapping.weight_scaling_omega
         if weight_scaling_omega is None:
-            weight_scaling_omega = weight_span(device)
+            weight_scaling_omega = array.span
         weights = super().apply_weight_scaling(combined_weights, weight_scaling_omega)
-        outside = (weights < device.w_min) | (weights > device.w_max)
+        outside = (weights < low) | (weights > high)
         if outside.float().mean() > CLIPPED:
             warnings.warn(
-                f"weights outside {device.w_min:.3g} to {device.w_max:.3g} are clipped: the "
+                f"weights outside {low:.3g} to {high:.3g} are clipped: the "
                 f"default mapping of MemristorRPUConfig scales them into that range",
                 stacklevel=2,
             )
@@ -127,6 +141,7 @@ class MemristorTile(KeepsContext, CustomTile):
             self.window is not None
             and one_factor
             and self.tile.is_linear()
+            and all(size % self.window.entries(1) == 0 for size in self.tile.in_blocks)
             and self.input_range is None
             and not self.handle_output_bound
         )
@@ -137,7 +152,7 @@ class MemristorTile(KeepsContext, CustomTile):
     def _gain(self) -> Tensor:
         """Output of the layer over that of the crossbar: the mapping scale of the weights."""
         if self.mapping_scales is None:
-            return torch.ones((), device=self.tile.recipe.array.weight.device)
+            return torch.ones((), device=self.tile.array.state.device)
         return self.mapping_scales.view(())
 
     def get_learning_rate(self) -> float:
@@ -164,15 +179,30 @@ class MemristorRPUConfig(MappableRPU, PrePostProcessingRPU):
     backward: IOParameters = field(default_factory=periphery)
     """Converters of the backward pass."""
 
-    update: PulseUpdate = field(default_factory=PulseUpdate)
-    """Recipe that turns gradients into pulses."""
+    update: RecipeSettings | None = field(default_factory=MixedPrecisionSettings)
+    """Settings of the recipe that turns gradients into pulses, see `crossbar.recipes`; None for
+    tiles that read only."""
+
+    cells: str = "single"
+    """`single` devices against a reference, or `pair`: two devices, whose difference is read."""
+
+    nonidealities: tuple[Nonideality, ...] = ()
+    """Effects on what is read, in their order, see `crossbar.nonideality`."""
+
+    def __post_init__(self) -> None:
+        check_choice("cells", self.cells, CELLS)
+        self.nonidealities = checked_effects(self.nonidealities)
 
     mapping: MappingParameter = field(default_factory=scaled_mapping)
     """Weights are scaled into the devices' range, a learned scale per output does the rest."""
 
+    def get_default_tile_module_class(self, out_size: int = 0, in_size: int = 0) -> type:
+        """One `MemristorTile` whatever the size: it reads its tiles as blocks of one matrix."""
+        return self.tile_class
+
     def as_bindings(self) -> Any:
         """C++ parameters of the same device and converters: aihwkit's plots build C++ tiles."""
-        asked = vars(self.update)
+        asked = vars(self.update) if self.update else {}
         names = ("desired_bl", "update_management", "update_bl_management")
         update = UpdateParameters(**{name: asked[name] for name in names if name in asked})
         settings = {"device": self.device, "forward": self.forward, "backward": self.backward}
@@ -200,7 +230,7 @@ class MemristorConv2d(CrossbarConvolution, AnalogConv2d):
         if isinstance(self.analog_module, MemristorTile):
             padding = (top, left) if self._tile_pads else (0, 0)
             sizes: tuple[Any, ...] = self.kernel_size, self.stride, padding, self.dilation
-            self.analog_module.window = Window(*sizes)
+            self.analog_module.use_window(Window(*sizes))
 
     def convolve(self, inputs: Tensor) -> Tensor:
         """Output images (n x out x rows x columns) of images (n x channels x rows x columns)."""

@@ -160,15 +160,14 @@ def make_network(settings: Settings, card: DeviceCard) -> nn.Module:
         return model
     return to_crossbar(
         model,
-        card,
+        card.with_spread(**settings.device.model_dump(exclude={"card"})),
         field.weights_G,
         recipe=crossbar.recipe,
-        tile="memristor" if crossbar.name == "tile" else "aihwkit",
+        tile=crossbar.name,
         io=periphery(**crossbar.periphery.model_dump()),
-        update=crossbar.update.model_dump() if crossbar.name == "tile" else None,
+        update=crossbar.update.model_dump() if crossbar.update else None,
         seed=settings.seed,
         zero=crossbar.zero,
-        **settings.device.model_dump(exclude={"card"}),
     )
 
 

@@ -37,11 +37,13 @@ def fashion_mnist() -> Path | None:
         pytest.skip(f"real data needed: {error}")
 
 
-@pytest.fixture(params=["compiled", "torch"], scope="module")
+@pytest.fixture(params=["compiled", "compiled for many channels", "torch"], scope="module")
 def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Compiled kernels, or the plain forms that other devices take."""
+    """Compiled kernels, those of large convolutions, or the plain forms that other devices take."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "torch":
-            for module in ("reads.converters", "reads.convolution", "arrays.array"):
+            for module in ("reads.read", "arrays.array"):
                 patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
+        if request.param == "compiled for many channels":
+            patch.setattr("crossbar.reads.read_cpu.FEWEST_OUTPUTS", 1)
         yield request.param

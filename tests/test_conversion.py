@@ -19,6 +19,7 @@ from crossbar.reads.converters import periphery
 from crossbar.recipes import Minibatch
 from crossbar.rpu import TILES
 from crossbar.tile import MemristorConv2d, MemristorTile
+from device_models import load_card
 
 CARD = "lsmo_pvdf_co"
 PERFECT = periphery(perfect=True)
@@ -183,10 +184,9 @@ def test_nothing_is_said_where_nothing_stays_digital():
 @pytest.mark.parametrize(
     ("last", "settings", "message"),
     [
-        (nn.Linear(4, 2), {"weights_G": [0.0, 50.0, 999.0]}, "0 to 350 G"),
+        (nn.Linear(4, 2), {"weights_G": [0.0, 50.0, 999.0]}, "0 to 500 G"),
         (nn.Linear(4, 2), {"weights_G": [0.0]}, "1 fields for 3 crossbar layers"),
         (nn.Linear(4, 2), {"zero": "g_min"}, "zero='g_min': weights from 0 to 2 have one sign"),
-        (nn.Linear(4, 2), {"step_c2c": -1.0}, "spread.step_c2c must be a number from 0 to 10000"),
         (nn.Linear(4, 2), {"recipe": "adam"}, "recipe must be one of"),
         (nn.Linear(4, 2).double(), {}, r"2 holds torch.float64, tiles compute in torch.float32"),
         (nn.LazyLinear(2), {}, "2 has no weights yet: run one batch"),
@@ -241,20 +241,22 @@ def test_hooks_and_mode_go_with_the_layer():
 
 
 def test_parts_of_one_layer_are_devices_of_their_own():
-    model = on_tiles(nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Linear(600, 2)), range_d2d=0.1)
-    arrays = [m.tile.recipe.array for m in model.modules() if isinstance(m, MemristorTile)]
-    assert len({a.w_max.flatten()[0].item() for a in arrays}) == len(arrays) == 6
-    again = on_tiles(nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Linear(600, 2)), range_d2d=0.1)
+    digital = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Linear(600, 2))
+    card = load_card(CARD).with_spread(range_d2d=0.1)
+    model = to_crossbar(deepcopy(digital), card, io=PERFECT)
+    arrays = [m.tile.array for m in model.modules() if isinstance(m, MemristorTile)]
+    assert len({a.w_max.flatten()[0].item() for a in arrays}) == len(arrays) == 5
+    again = to_crossbar(digital, card, io=PERFECT)
     for tile, other in zip(model.modules(), again.modules(), strict=True):
         if isinstance(tile, MemristorTile):
-            assert torch.equal(tile.tile.recipe.array.w_max, other.tile.recipe.array.w_max)
+            assert torch.equal(tile.tile.array.w_max, other.tile.array.w_max)
 
 
 def test_the_bare_configuration_is_what_to_crossbar_builds():
     """aihwkit's own conversion with it gives the same devices, weights and outputs."""
     torch.manual_seed(0)
     digital = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)).eval()
-    model = to_crossbar(deepcopy(digital), CARD, range_d2d=0.1)
+    model = to_crossbar(deepcopy(digital), load_card(CARD).with_spread(range_d2d=0.1))
     x = torch.randn(3, 1, 4, 4)
     configs = []
     for index in (0, 2):
@@ -263,10 +265,8 @@ def test_the_bare_configuration_is_what_to_crossbar_builds():
         assert rpu_config(device) == configs[-1]
         kind = type(model[index])
         twin = kind.from_digital(digital[index], configs[-1])
-        for name in ("weight", "w_min"):
-            ours, theirs = (
-                getattr(m.analog_module.tile.recipe.array, name) for m in (twin, model[index])
-            )
+        for name in ("effective", "state", "w_min"):
+            ours, theirs = (getattr(m.analog_module.tile.array, name) for m in (twin, model[index]))
             assert torch.equal(ours, theirs)
     whole = convert_to_analog(digital, MemristorRPUConfig(forward=PERFECT, backward=PERFECT))
     assert torch.allclose(whole.eval()(x), digital(x), atol=1e-5)

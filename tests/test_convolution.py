@@ -11,8 +11,10 @@ from torch import nn
 from crossbar.device import CardDevice
 from crossbar.random import RandomStream
 from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.convolution import Window, convolve, convolve_back
-from crossbar.tile import MemristorConv2d, MemristorRPUConfig, PulseUpdate
+from crossbar.reads.read import convolve, convolve_back
+from crossbar.reads.window import Window
+from crossbar.recipes import recipe_settings
+from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 
 WINDOWS = {
     "5x5": ((5, 5), (1, 1), (0, 0), (1, 1)),
@@ -32,7 +34,7 @@ def layers(window, *, perfect: bool, recipe: str = "mixed_precision"):
             device=CardDevice(construction_seed=3),
             forward=periphery(perfect=perfect, out_noise=0.0),
             backward=periphery(perfect=perfect, out_noise=0.0),
-            update=PulseUpdate(recipe=recipe),
+            update=recipe_settings(recipe),
         )
         made.append(kind.from_digital(digital, config))
     return made

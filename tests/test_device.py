@@ -158,37 +158,37 @@ def test_without_noise_devices_are_alike_and_repeat():
 
 def test_cycle_to_cycle_spread_is_the_one_asked_for():
     """Std of the first step over 4000 devices: within 8 % (4 standard errors are 4.5 %)."""
-    device = pulsed_device("lsmo_pvdf_co", step_c2c=0.2)
+    device = pulsed_device(load_card("lsmo_pvdf_co").with_spread(step_c2c=0.2))
     step = probe(device, "LTP", 1, 0.0, n_devices=4000)[1]
     assert step.std() / step.mean() == pytest.approx(0.2, rel=0.08)
 
 
 def test_device_to_device_spread_is_the_one_asked_for():
-    device = pulsed_device("lsmo_pvdf_co", step_d2d=0.15, construction_seed=3)
+    card = load_card("lsmo_pvdf_co").with_spread(step_d2d=0.15)
+    device = pulsed_device(card, construction_seed=3)
     step = probe(device, "LTP", 1, 0.0, n_devices=4000)[1]
     assert step.std() / step.mean() == pytest.approx(0.15, rel=0.08)
 
 
 def test_write_noise_is_the_one_asked_for_and_does_not_add_up():
     """Std around the mean over 4000 devices, after 1 and after 20 pulses: within 8 %."""
-    device = pulsed_device("lsmo_pvdf_co", write_noise=0.05)
+    device = pulsed_device(load_card("lsmo_pvdf_co").with_spread(write_noise=0.05))
     weights = probe(device, "LTP", 20, 0.0, n_devices=4000)
     assert weights[1].std() == pytest.approx(0.05, rel=0.08)
     assert weights[20].std() == pytest.approx(0.05, rel=0.08)
 
 
 def test_an_end_at_zero_does_not_vary():
-    device = pulsed_device("lsmo_pvdf_co", zero="g_min", range_d2d=0.1)
+    card = load_card("lsmo_pvdf_co").with_spread(range_d2d=0.1)
+    device = pulsed_device(card, zero="g_min")
     assert device.w_min_dtod == 0
     assert device.w_max_dtod == pytest.approx(0.05)
 
 
 def test_construction_seed_fixes_the_devices():
+    card = load_card("lsmo_pvdf_co").with_spread(range_d2d=0.2)
     draws = [
-        probe(
-            pulsed_device("lsmo_pvdf_co", range_d2d=0.2, construction_seed=seed), "LTP", 200, 0.0, 8
-        )
-        for seed in (5, 5, 6)
+        probe(pulsed_device(card, construction_seed=seed), "LTP", 200, 0.0, 8) for seed in (5, 5, 6)
     ]
     assert np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
@@ -203,7 +203,7 @@ def test_spreads_default_to_the_card():
     assert device.w_min_dtod * -device.w_min == pytest.approx(0.05)
     assert device.w_max_dtod * device.w_max == pytest.approx(0.05)
     assert device.write_noise_std * device.dw_min == pytest.approx(0.01)
-    assert pulsed_device(card, step_c2c=0.0).dw_min_std == 0.0
+    assert pulsed_device(card.with_spread(step_c2c=0.0)).dw_min_std == 0.0
 
 
 def test_aihwkit_parameters_pass_through():
@@ -241,13 +241,25 @@ def test_a_spread_is_refused_wherever_it_comes_in(name, value, card):
     message = rf"spread\.{name} must be a number from 0 to 10000, got"
     spread = {name: value}
     ways = [lambda: Spread(**spread), lambda: dataclasses.replace(card.spread, **spread)]
-    if value is not None:  # None takes the card's own
-        ways.append(lambda: pulsed_device(card, **spread))
-        ways.append(lambda: to_crossbar(nn.Linear(2, 2), card, **spread))
+    if value is not None:  # None keeps the card's own
+        ways.append(lambda: card.with_spread(**spread))
     for way in ways:
         with pytest.raises(CardError, match=message) as caught:
             way()
         assert "\n" not in str(caught.value)
+
+
+def test_a_card_with_other_spreads_keeps_all_else(card):
+    assert card.with_spread(step_c2c=None) is card
+    other = card.with_spread(step_c2c=0.3, range_d2d=0.0)
+    assert other.spread == dataclasses.replace(card.spread, step_c2c=0.3, range_d2d=0.0)
+    assert dataclasses.replace(other, spread=card.spread) == card
+    for way in (
+        lambda: pulsed_device(card, step_c2c=0.3),
+        lambda: to_crossbar(nn.Linear(2, 2), card, step_c2c=0.3),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'step_c2c'"):
+            way()
 
 
 def test_a_spread_of_numpy_is_a_number_that_a_card_can_store(card):
@@ -355,8 +367,8 @@ def test_aihwkits_plots_take_the_device(plot):
 def test_wrong_zero_and_field_are_named():
     with pytest.raises(ValueError, match="symmetry_point, mid_range, g_min"):
         LSMOPVDFCoPresetDevice(zero="middle")
-    with pytest.raises(ValueError, match="0 to 350 G"):
-        LSMOPVDFCoPresetDevice(field_G=400.0)
+    with pytest.raises(ValueError, match="0 to 500 G"):
+        LSMOPVDFCoPresetDevice(field_G=600.0)
 
 
 @pytest.mark.parametrize(

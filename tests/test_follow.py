@@ -84,10 +84,10 @@ def memristor_misses(card, branch):
     array = MemristorArray(1, 1, device, RandomStream(1), 1)
     curve = device.scale.weight(card.conductance(branch, np.arange(card.n_pulses + 1)))
     array.program(torch.full((1, 1), float(curve[0])))
-    weights = [array.weight.item()]
+    weights = [array.effective.item()]
     for _ in range(card.n_pulses):
         array.fire(torch.full((1, 1), 1.0 if branch == "LTP" else -1.0))
-        weights.append(array.weight.item())
+        weights.append(array.effective.item())
     return (np.array(weights) - curve) / 2
 
 
@@ -103,7 +103,8 @@ def test_both_tiles_follow_the_card_and_by_how_much_is_said(name, branch):
     assert np.abs(cpp).max() < 0.02
     assert follow.aihwkit[branch].largest == pytest.approx(np.abs(cpp[at]).max(), abs=1e-3)
     assert np.abs(memristor).max() < 0.005
-    assert follow.memristor[branch].largest == pytest.approx(np.abs(memristor[at]).max(), abs=1e-4)
+    # Starts are rounded in the weight or in the state, which a rest behind them magnifies.
+    assert follow.memristor[branch].largest == pytest.approx(np.abs(memristor[at]).max(), abs=2e-4)
     assert follow.memristor[branch].rmse <= follow.memristor[branch].largest
 
 
@@ -131,7 +132,7 @@ def test_devices_with_noise_leave_a_rest_as_well(name, noise):
     array.program(torch.full((1, 400), -1.0 + 2 * start_of(card)))
     for _ in range(card.n_pulses):
         array.fire(torch.ones(1, 400))
-    assert array.weight.median().item() > 0.97
+    assert array.effective.median().item() > 0.97
 
 
 def start_of(card):

@@ -8,6 +8,7 @@ from test_settings import EM, changed
 from experiments.runs.identity import identity, run_folder
 from experiments.training.settings import read_settings
 
+SPREADS = ("step_c2c", "write_noise", "step_d2d", "range_d2d")
 WHERE = {"card_sha256": "c", "images_sha256": None, "computed_on": "cpu, 1 thread"}
 
 
@@ -39,6 +40,7 @@ def test_everything_else_makes_another_run():
         folder(changed(EM, "optimizer.lr", 3e-3)),
         folder(changed(EM, "data.held_out", 5)),
         folder(changed(EM, "crossbar.update.chunks", 9)),
+        *(folder(changed(EM, f"device.{name}", 0.1)) for name in SPREADS),
         folder(EM, card_sha256="d"),
         folder(EM, images_sha256="e"),
         folder(EM, computed_on="cpu, 2 threads"),

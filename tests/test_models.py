@@ -19,6 +19,7 @@ from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING, MODELS, PaperCNN, buil
 from crossbar.reads.converters import periphery
 from crossbar.recipes import RECIPES
 from crossbar.rpu import rpu_config
+from device_models import load_card
 
 FIELDS = [50.0 * i for i in range(8)]
 
@@ -167,7 +168,7 @@ def trained_steps(recipe: str, steps: int):
     model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 2))
     spread = {"step_c2c": 0.1, "step_d2d": 0.1, "range_d2d": 0.1}
     settings = {"recipe": recipe, "tile": "aihwkit", "io": periphery(perfect=True)}
-    to_crossbar(model, "lsmo_pvdf_co", **settings, **spread)
+    to_crossbar(model, load_card("lsmo_pvdf_co").with_spread(**spread), **settings)
     optimizer = AnalogAdam(model.parameters(), lr=1e-2)
     optimizer.regroup_param_groups()
     x, y = torch.randn(16, 6), torch.randint(0, 2, (16,))

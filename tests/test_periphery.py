@@ -13,7 +13,8 @@ from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.analog_mvm import AnalogMVM
 
 from crossbar.random import LONG, RandomStream
-from crossbar.reads.converters import Converters, crossbar_product, periphery
+from crossbar.reads.converters import Converters, periphery
+from crossbar.reads.read import crossbar_product
 
 NOISELESS = {
     "default": periphery(out_noise=0.0),

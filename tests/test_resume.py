@@ -92,7 +92,7 @@ def test_a_checkpoint_of_another_network_is_one_line(run, tmp_path):
     assert "last.pt: does not fit this run" in line
 
 
-@pytest.mark.parametrize("tiles", ["aihwkit", "tile"])
+@pytest.mark.parametrize("tiles", ["aihwkit", "memristor"])
 def test_checkpoints_of_tiles_are_read(tmp_path, tiles):
     words = ("experiment=set1_crossbar", f"crossbar={tiles}", "trainer.train_images=64")
     assert train(tmp_path, *words).returncode == 0

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from crossbar.recipes import PulseUpdate
+from crossbar.recipes import SETTINGS, recipe_settings
 from experiments.training.settings import SettingsError, read_settings
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def config(*overrides: str) -> dict:
     return OmegaConf.to_container(composed, resolve=True)
 
 
-EM = config("experiment=field_programmed")
+EM = config("experiment=field_programmed", "crossbar/recipe=tiki_taka_v2")
 AIHWKIT = config("crossbar=aihwkit")
 
 
@@ -97,7 +97,7 @@ def test_only_finite_numbers_are_numbers(key, value):
     assert complaint(changed(whole, key, value)).startswith(key)
 
 
-@pytest.mark.parametrize("key", sorted(LEAVES))
+@pytest.mark.parametrize("key", sorted(set(LEAVES) - {"crossbar.update"}))
 def test_a_setting_that_is_missing_or_unknown_is_named(key):
     whole = copy.deepcopy(EM if key in leaves(EM) else AIHWKIT)
     group = whole
@@ -169,11 +169,51 @@ def test_settings_that_exclude_each_other():
     assert "data.folder=" in complaint(changed(EM, "data.verify", False))
 
 
-def test_every_setting_of_the_pulse_update_is_one():
-    """One description: the fields of `PulseUpdate`, which the recipe belongs to."""
-    update = read_settings(EM).crossbar.update
-    assert PulseUpdate(**update.model_dump())
-    assert {*update.model_dump(), "recipe"} == set(vars(PulseUpdate()))
+@pytest.mark.parametrize("recipe", SETTINGS)
+def test_a_recipe_brings_its_own_settings_at_their_defaults(recipe):
+    """One description: the class of the recipe, whose defaults the configuration repeats."""
+    whole = config("experiment=crossbar", f"crossbar/recipe={recipe}")
+    update = read_settings(whole).crossbar.update
+    assert recipe_settings(recipe, **update.model_dump()) == recipe_settings(recipe)
+    assert tuple(update.model_dump()) == SETTINGS[recipe].names()
+    assert read_settings(config("crossbar=aihwkit", f"crossbar/recipe={recipe}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["+crossbar.update.momentum=0.9"],
+            "crossbar.update: momentum is not read by mixed_precision; it reads granularity",
+        ),
+        (
+            ["+crossbar.update.momentum=0.9", "+crossbar.update.chunks=4"],
+            "crossbar.update: momentum, chunks are not read by mixed_precision; it reads gran",
+        ),
+        (["+crossbar.update.moment=0.9"], "crossbar.update.moment is no setting"),
+        (
+            ["crossbar.recipe=sgd"],
+            "crossbar.update: holds the settings of mixed_precision, "
+            "crossbar/recipe=sgd brings others",
+        ),
+        (
+            ["crossbar.recipe=adam"],
+            "crossbar.recipe must be one of mixed_precision, sgd, tiki_taka_v2, got 'adam'",
+        ),
+        (
+            ["crossbar/recipe=sgd", "crossbar.update.momentum=0.9", "crossbar.update.chunks=4"],
+            "crossbar.update: chunks is not read by sgd with momentum; it reads granularity, "
+            "momentum",
+        ),
+        (
+            ["experiment=crossbar_sgd", "crossbar=aihwkit"],
+            "crossbar.update: momentum is read by crossbar=memristor only",
+        ),
+        (["crossbar.name=tile"], "crossbar.name must be one of digital, aihwkit, memristor"),
+    ],
+)
+def test_settings_that_the_recipe_does_not_read_are_named(words, message):
+    assert message in complaint(config("experiment=crossbar", *words))
 
 
 VALUES = st.one_of(

@@ -116,7 +116,7 @@ def test_lower_and_upper_ends_have_their_own_spread():
     assert device.w_min_dtod * -device.w_min == pytest.approx(low)
     alike = replace(card.spread, upper_share=None)
     assert alike.ends_d2d == (alike.range_d2d, alike.range_d2d)
-    assert pulsed_device(card, 0.0, range_d2d=0.0).w_max_dtod == 0
+    assert pulsed_device(card.with_spread(range_d2d=0.0), 0.0).w_max_dtod == 0
 
 
 @pytest.mark.parametrize("kind", ["offsets", "gains", "all together"])

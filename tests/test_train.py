@@ -129,7 +129,7 @@ def test_same_seed_same_run_and_other_seed_another(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "experiment", [["baseline"], ["set2"], ["set2_crossbar", "crossbar=tile"]], ids="-".join
+    "experiment", [["baseline"], ["set2"], ["set2_crossbar", "crossbar=memristor"]], ids="-".join
 )
 def test_killed_run_resumes_to_the_identical_result(tmp_path, experiment):
     """Kill -9 after the first epoch, resume, compare with the run that was left alone."""
@@ -209,20 +209,38 @@ def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
         (["optimizer.lr=fast"], "optimizer.lr must be a number, got 'fast'"),
         (["optimizer.crossbar_lr=0"], "optimizer.crossbar_lr must be above 0, got 0"),
         (
-            ["crossbar=tile", "crossbar.update.chunk=3"],
+            ["crossbar=memristor", "crossbar.update.chunk=3"],
             "Could not override 'crossbar.update.chunk'",
         ),
-        (["crossbar=tile", "+crossbar.update.chunk=3"], "crossbar.update.chunk is no setting"),
-        (["crossbar=tile", "crossbar.update.chunks=0"], "chunks must be a whole number from 1"),
         (
-            ["crossbar=tile", "crossbar.update.fast_pulses=few"],
+            ["experiment=crossbar", "crossbar.update.momentum=0.9"],
+            "Key 'momentum' is not in struct; crossbar.update holds granularity\n",
+        ),
+        (
+            ["experiment=crossbar", "crossbar/recipe=sgd", "crossbar.update.transfer_lr=1"],
+            "crossbar.update holds granularity, desired_bl, chunks, momentum\n",
+        ),
+        (
+            ["crossbar=memristor", "+crossbar.update.momentum=0.9"],
+            "momentum is not read by mixed_precision; it reads granularity",
+        ),
+        (["crossbar=memristor", "+crossbar.update.chunk=3"], "crossbar.update.chunk is no setting"),
+        (
+            ["experiment=crossbar_tiki_taka", "crossbar.update.chunks=0"],
+            "chunks must be a whole number from 1",
+        ),
+        (
+            ["experiment=crossbar_tiki_taka", "crossbar.update.fast_pulses=few"],
             "crossbar.update.fast_pulses must be a number",
         ),
         (
-            ["crossbar=tile", "crossbar.update=3"],
+            ["crossbar=memristor", "crossbar.update=3"],
             "crossbar.update must be a group of settings, got 3",
         ),
-        (["crossbar=aihwkit", "+crossbar.update.chunks=4"], "crossbar.update is no setting"),
+        (["crossbar=memristor", "crossbar/recipe=adam"], "Could not find 'crossbar/recipe/adam'"),
+        (["crossbar=digital", "crossbar/recipe=sgd"], "Could not override 'crossbar/recipe'"),
+        (["crossbar=aihwkit", "+crossbar.update.chunks=4"], "chunks is read by crossbar=memristor"),
+        (["crossbar=tile"], "error: crossbar=tile is called crossbar=memristor now\n"),
         (["+model.depth=3"], "model.depth is no setting"),
         (["store=/proc/nowhere"], "/proc/nowhere"),
     ],

@@ -1,136 +1,285 @@
-"""An array of memristors: weights that pulses move along the curves of a card."""
+"""An array of memristors: states that pulses move, and what is read of them at a field."""
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
+from crossbar.arrays.devices import check_device, draw_devices
+from crossbar.arrays.nominal import NominalDevice
+from crossbar.arrays.reading import Reading
 from crossbar.arrays.response import PulseResponse
 from crossbar.device import CardDevice
 from crossbar.finite import check_finite, check_state
 from crossbar.kernels import has_cpu_kernels
 from crossbar.kernels.contract import check_shape, plain
+from crossbar.nonideality import Cells, Nonideality, WriteNoise, split_write_noise
 from crossbar.random import RandomStream
+from crossbar.scale import KEPT, TileScale, span_of
 from device_models import load_card
 
-SUPPORTED = (
-    *("card", "field_G", "zero", "w_min", "w_max", "dw_min", "piecewise_up", "piecewise_down"),
-    *("dw_min_std", "dw_min_dtod", "w_min_dtod", "w_max_dtod", "write_noise_std"),
-    *("construction_seed",),
-)
-"""Fields of `CardDevice` that a `MemristorArray` knows; the others must keep their defaults."""
+FloatArray = NDArray[np.float64]
 
-SMALLEST_RANGE = 1e-3
-"""No device's range is drawn narrower than this [weight]."""
+OLD_FORM = (
+    "the stored state is of an older form, which held weights at one field instead of the devices' "
+    "states: make the network again and train or program it with this version"
+)
+
+
+class FieldAndScale(NamedTuple):
+    """Where an array is read [G], and by which scale of its tile."""
+
+    field_G: float | FloatArray
+    scale: TileScale
 
 
 class MemristorArray(nn.Module):
-    """Devices of one tile, out x in. Weights are in the unit of `crossbar.scale.weight_scale`.
+    """Devices of one tile, out x in: `state`, 0 to 1, is where each stands in its own range.
 
-    `weight` is what a read sees, `persistent` what the pulses left; they differ by the write
-    noise, which is drawn anew with every pulse. Device-to-device draws come from `seed`: a step
-    size with relative spread `dw_min_dtod`, and two ends of the range. As in aihwkit the curve is
-    stretched to the device's own range while its steps keep their absolute size.
+    Pulses act on the state, by the curves at the reference field, the `field_G` of `device`; the
+    field acts on the `reading`, in the unit of `crossbar.scale.weight_scale` at the reference
+    field. `effective` is the matrix that reads use: the reading with write noise, nonidealities
+    and the scale of the tile. Device-to-device draws come from `seed`: a step size with relative
+    spread `dw_min_dtod`, and two ends of the range. As in aihwkit the curve is stretched to the
+    device's own range while its steps keep their absolute size. `counted` draws write noise from
+    the effect's own draw instead of from the stream, for devices that get no pulses.
     """
 
-    weight: Tensor
+    state: Tensor
+    reading: Tensor
+    noise: Tensor | None
+    noisy: Tensor | None
     w_min: Tensor
     w_max: Tensor
     step_scale: Tensor
-    _persistent: Tensor | None
 
     def __init__(
-        self, out_size: int, in_size: int, device: CardDevice, stream: RandomStream, seed: int
+        self,
+        out_size: int,
+        in_size: int,
+        device: CardDevice,
+        stream: RandomStream,
+        seed: int,
+        nonidealities: Sequence[Nonideality] = (),
+        counted: bool = False,
     ):
         super().__init__()
         check_device(device)
-        self.device, self.stream = device, stream
-        self.response = PulseResponse(load_card(device.card), device.field_G)
+        self.device, self.stream, self.counted = device, stream, counted
+        card = load_card(device.card)
+        self.response = PulseResponse(card, device.field_G)
+        self.field = Reading(card, device.field_G, (out_size, in_size))
+        self.nominal = NominalDevice(device, self.field)
         self._varied = device.dw_min_dtod > 0 or device.w_min_dtod > 0 or device.w_max_dtod > 0
-        w_min, w_max, step_scale = _draw_devices(out_size, in_size, device, seed)
-        for name, value in (
-            ("w_min", w_min),
-            ("w_max", w_max),
-            ("step_scale", step_scale),
-            ("weight", torch.zeros(out_size, in_size)),
-        ):
+        drawn = draw_devices(out_size, in_size, device, seed)
+        for name, value in drawn._asdict().items():
             self.register_buffer(name, value, persistent=False)
-        noisy = torch.zeros(out_size, in_size) if self.write_noise > 0 else None
-        self.register_buffer("_persistent", noisy, persistent=False)
+        start = -drawn.w_min / (drawn.w_max - drawn.w_min)
+        self.register_buffer("state", start.clamp_(0, 1), persistent=False)
+        self.register_buffer("reading", torch.zeros(out_size, in_size), persistent=False)
+        for name in ("noise", "noisy"):
+            self.register_buffer(name, None, persistent=False)
+        self.cells_info = Cells(seed, (out_size, in_size), device.scale, self.ends)
+        self.scale, self.version, self._seen = KEPT, 0, -1
+        self._matrix: Tensor | None = None
+        self.granularity = float(device.dw_min)
+        self.set_nonidealities(nonidealities)
 
     @property
-    def persistent(self) -> Tensor:
-        """Weights without their write noise, out x in."""
-        return self.weight if self._persistent is None else self._persistent
+    def effective(self) -> Tensor:
+        """Weights that reads use, out x in; the very tensor of the reading where nothing follows.
+
+        Not to be written to: the next pulse changes it.
+        """
+        base = self.reading if self.noisy is None else self.noisy
+        if not self.effects and self.scale == KEPT:
+            return base
+        if self._matrix is None or self._seen != self.version:
+            self._matrix, self._seen = self.scale.weight(self._with_effects(base)), self.version
+        return self._matrix
 
     @property
-    def write_noise(self) -> float:
-        """Std of a read weight around its persistent value [weight]."""
-        return self.device.write_noise_std * self.device.dw_min
+    def weight_range(self) -> tuple[float, float]:
+        """Smallest and largest weight of a device without spread, as read at the field."""
+        low, high = self.nominal.ends
+        return self.scale.gain * low + self.scale.offset, self.scale.gain * high + self.scale.offset
+
+    @property
+    def span(self) -> float:
+        """Largest weight to program; ValueError where weights of one sign only can be read."""
+        return span_of(*self.weight_range)
 
     @torch.no_grad()
     def program(self, weight: Tensor) -> None:
-        """Set every device to `weight` (out x in), clipped to its range, with fresh write noise.
+        """Set every device so that `weight` (out x in) is read at the field, clipped to its range.
 
-        Raises NonFiniteError, and sets none, where an entry is not finite.
+        With fresh write noise. Raises NonFiniteError, and sets none, where an entry is not finite.
         """
         check_finite("weights", weight, "no device was programmed")
-        self.persistent.copy_(weight).clamp_(self.w_min, self.w_max)
-        if self._persistent is not None:
-            self.weight.copy_(self._with_write_noise(self.persistent))
+        self.program_reading(self.scale.reading(weight.to(self.state.device)))
 
     @torch.no_grad()
-    def fire(self, pulses: Tensor) -> None:
+    def program_reading(self, reading: Tensor) -> None:
+        """The same for what is read before the scale of the tile."""
+        place = (reading - self.w_min) / (self.w_max - self.w_min)
+        self.state.copy_(self.field.state_of(place))
+        if self.noise is not None:
+            self._draw_noise()
+        self._read_all()
+
+    @torch.no_grad()
+    def fire(self, pulses: Tensor) -> Tensor | None:
         """Fire whole numbers of `pulses` (out x in) at the devices, LTP > 0 and LTD < 0.
 
-        The relative steps of k pulses have the mean 1 and the std `dw_min_std` / sqrt(k).
+        The relative steps of k pulses have the mean 1 and the std `dw_min_std` / sqrt(k). Gives
+        the places of the devices that got one where they were counted, on the CPU.
         Raises RuntimeError for pulses of another shape.
         """
-        check_shape("pulses", pulses, *self.weight.shape)
-        if has_cpu_kernels(self.weight, pulses):
-            self._fire_on_cpu(plain(pulses))
-            return
-        pulses = pulses.flatten()
-        low, scale = self.w_min.view(-1), self._scale(pulses, None)
-        width = self.w_max.view(-1) - low
-        state = (self.persistent.view(-1) - low) / width
-        state = self.response(state, pulses, scale).clamp_(0, 1)
-        moved = torch.addcmul(low, width, state)
-        _put(moved, self.persistent, pulses)
-        if self._persistent is not None:
-            _put(self._with_write_noise(moved), self.weight, pulses)
+        check_shape("pulses", pulses, *self.state.shape)
+        if has_cpu_kernels(self.state, pulses):
+            return self._fire_on_cpu(plain(pulses))
+        flat = pulses.flatten()
+        moved = self.response(self.state.view(-1), flat, self._step_scale(flat, None)).clamp_(0, 1)
+        _put(moved, self.state, flat)
+        if self.noise is not None:
+            _put(self.stream.normal(flat) * self.write_noise, self.noise, flat)
+        self._read_all()
+        return None
 
-    def _fire_on_cpu(self, pulses: Tensor) -> None:
-        """CPU only: fires just the devices with a pulse; a GPU would wait for their number."""
+    def _fire_on_cpu(self, pulses: Tensor) -> Tensor:
+        """CPU only: fires just the devices that have a pulse; a GPU would wait for their number."""
+        from crossbar.arrays.reading_cpu import read_at
         from crossbar.arrays.response_cpu import fire
 
         hit = pulses.view(-1).nonzero().squeeze(1)
-        scale = self._scale(pulses.view(-1)[hit], hit)
-        fire(self.response, self.persistent, self.w_min, self.w_max, pulses, hit, scale)
-        if self._persistent is not None:
-            noisy = self._with_write_noise(self._persistent.view(-1)[hit])
-            self.weight.view(-1).index_copy_(0, hit, noisy)
+        scale = self._step_scale(pulses.view(-1)[hit], hit)
+        ends = self.w_min, self.w_max
+        fire(self.response, self.state, self.reading, *ends, pulses, hit, scale)
+        if self.field.table is not None:
+            table, maps = self.field.table, (self.field.part, self.field.share)
+            read_at(hit, self.state, *ends, table, *maps, self.reading)
+        if self.noise is not None and self.noisy is not None:
+            read = self.reading.view(-1)[hit]
+            fresh = self.stream.normal(read) * self.write_noise
+            self.noise.view(-1).index_copy_(0, hit, fresh)
+            self.noisy.view(-1).index_copy_(0, hit, read + fresh)
+        self.version += 1
+        return hit
 
-    def state(self) -> dict[str, Any]:
-        """What the devices remember, as plain tensors; their draws come from the seed."""
-        return {"weight": self.weight.clone(), "persistent": self.persistent.clone()}
+    @torch.no_grad()
+    def set_field(self, field_G: ArrayLike, rescale: bool = False) -> None:
+        """Read at `field_G` [G] from now on: a number, or an array that broadcasts to out x in.
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken.
-
-        Raises NonFiniteError, and changes nothing, where an entry is not finite.
+        The scale of the tile is kept, or with `rescale` chosen anew: the mean range is two units
+        wide again, around the same zero. Raises ValueError, with nothing changed, for a field
+        outside the card's range.
         """
-        check_state(state)
-        self.weight.copy_(state["weight"])
-        self.persistent.copy_(state["persistent"])
+        self.field.set_field(field_G, self.state.device)
+        if rescale:
+            self.scale = self.nominal.scale
+        self._take_field()
 
-    def _with_write_noise(self, weight: Tensor) -> Tensor:
-        return weight.add(self.stream.normal(weight), alpha=self.write_noise)
+    @property
+    def field_G(self) -> float | FloatArray:
+        """Field that the array is read at [G], a number or an array that broadcasts to out x in."""
+        return self.field.field_G
 
-    def _scale(self, pulses: Tensor, hit: Tensor | None) -> Tensor | None:
+    @property
+    def field_and_scale(self) -> FieldAndScale:
+        """What `go_back_to` goes back to."""
+        return FieldAndScale(self.field_G, self.scale)
+
+    @torch.no_grad()
+    def go_back_to(self, place: FieldAndScale) -> None:
+        """Read at a field and with a scale that the array had before, bit for bit."""
+        self.field.set_field(place.field_G, self.state.device)
+        self.scale = place.scale
+        self._take_field()
+
+    @torch.no_grad()
+    def set_nonidealities(self, effects: Sequence[Nonideality]) -> None:
+        """Use these effects, in their order, instead of those before; write noise comes first.
+
+        Write noise that is not among them is that of the device. On devices that already stand
+        somewhere it is the draw that the effect names.
+        """
+        own = WriteNoise(self.device.write_noise_std * self.device.dw_min)
+        noise, self.effects = split_write_noise(effects, own)
+        self.write_noise_effect = noise
+        shape = self.state if noise.amplitude > 0 else None
+        self.noise = None if shape is None else torch.zeros_like(shape)
+        self.noisy = None if shape is None else torch.zeros_like(shape)
+        if self.noise is not None:
+            self.noise.copy_(noise.drawn(self.cells_info))
+        self._read_all()
+
+    @property
+    def write_noise(self) -> float:
+        """Std of a read weight around what its state alone would give [weight]."""
+        return self.write_noise_effect.amplitude
+
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Reading of every device at the lower and upper end of its range, out x in each."""
+        states = (torch.zeros_like(self.state), torch.ones_like(self.state))
+        low, high = (self._stretched(self.field(state)) for state in states)
+        return low, high
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the devices remember, as plain tensors; their draws come from the seed."""
+        field = torch.as_tensor(self.field.field_G, dtype=torch.float64)
+        kept = {"state": self.state.clone(), "field_G": field, **self.scale.snapshot()}
+        return kept if self.noise is None else {**kept, "noise": self.noise.clone()}
+
+    @torch.no_grad()
+    def restore(self, stored: dict[str, Any]) -> None:
+        """Go on where `stored` was taken, at its field and scale.
+
+        Raises NonFiniteError, and changes nothing, where an entry is not finite; ValueError for
+        states of an older form.
+        """
+        if "state" not in stored:
+            pair = "the stored state is of pairs of devices, the tile of single ones"
+            raise ValueError(pair if "plus" in stored else OLD_FORM)
+        check_state(stored)
+        self.field.set_field(stored["field_G"].cpu().numpy(), self.state.device)
+        self.scale = TileScale.restored(stored)
+        self.state.copy_(stored["state"])
+        if self.noise is not None and "noise" in stored:
+            self.noise.copy_(stored["noise"])
+        self._take_field()
+
+    def _take_field(self) -> None:
+        self.granularity = self.nominal.granularity * self.scale.gain
+        self._read_all()
+
+    def _read_all(self) -> None:
+        self.reading.copy_(self._stretched(self.field(self.state)))
+        if self.noise is not None and self.noisy is not None:
+            torch.add(self.reading, self.noise, out=self.noisy)
+        self.version += 1
+
+    def _stretched(self, place: Tensor) -> Tensor:
+        # No fused operation: the compiled form of a few devices rounds the same.
+        return self.w_min * (1 - place) + self.w_max * place
+
+    def _draw_noise(self) -> None:
+        assert self.noise is not None
+        drawn = self.write_noise_effect.drawn(self.cells_info) if self.counted else None
+        fresh = self.stream.normal(self.state) * self.write_noise if drawn is None else drawn
+        self.noise.copy_(fresh)
+
+    def _with_effects(self, reading: Tensor) -> Tensor:
+        for effect in self.effects:
+            if effect.amplitude > 0:
+                reading = effect.apply(reading, self.cells_info)
+        return reading
+
+    def _step_scale(self, pulses: Tensor, hit: Tensor | None) -> Tensor | None:
         """Relative step of the devices `hit`, mean over their `pulses`; None: all the card's."""
         c2c = self.device.dw_min_std
         if not self._varied and c2c <= 0:
@@ -141,33 +290,10 @@ class MemristorArray(nn.Module):
             scale = scale * (1 + std * self.stream.normal(pulses))
         return scale
 
-
-def check_device(device: CardDevice) -> None:
-    """Raise ValueError, naming the field, for aihwkit parameters the memristor tile lacks."""
-    if not isinstance(device, CardDevice):
-        raise ValueError(f"the memristor tile is made of a CardDevice, got {type(device).__name__}")
-    for item in fields(device):
-        made = item.default_factory
-        usual = item.default if made is MISSING else made()
-        name = item.name
-        if name not in SUPPORTED and getattr(device, name) != usual:
-            raise ValueError(f"the memristor tile does not know the device parameter {name}")
-
-
-def _draw_devices(
-    out_size: int, in_size: int, device: CardDevice, seed: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Lower and upper ends and relative steps of out x in devices, on the CPU.
-
-    A step is relative to the range it is taken in: a device with a narrow range needs fewer.
-    """
-    generator = Generator().manual_seed(seed)
-    draws = torch.randn(3, out_size, in_size, generator=generator)
-    w_max = (device.w_max * (1 + device.w_max_dtod * draws[0])).abs()
-    w_min = -(device.w_min * (1 + device.w_min_dtod * draws[1])).abs()
-    w_max = torch.maximum(w_max, w_min + SMALLEST_RANGE)
-    gain = (1 + device.dw_min_dtod * draws[2]).abs()
-    return w_min, w_max, gain * (device.w_max - device.w_min) / (w_max - w_min)
+    def _apply(self, fn: Any, recurse: bool = True) -> MemristorArray:
+        self.version += 1  # a cached matrix lies on another device, or has another dtype
+        self.cells_info.forget()
+        return super()._apply(fn, recurse)
 
 
 def _put(new: Tensor, values: Tensor, pulses: Tensor) -> None:

@@ -13,6 +13,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from crossbar.arrays.reading_cpu import stretched
 from crossbar.kernels.contract import address, check_shape
 from crossbar.kernels.threads import compiled
 
@@ -22,24 +23,27 @@ if TYPE_CHECKING:
 
 def fire(
     response: PulseResponse,
-    weight: Tensor,
+    state: Tensor,
+    reading: Tensor,
     w_min: Tensor,
     w_max: Tensor,
     pulses: Tensor,
     hit: Tensor,
     scale: Tensor | None,
 ) -> None:
-    """Move the entries `hit` (k) of `weight` by their `pulses`, in place.
+    """Move the entries `hit` (k) of `state` by their `pulses`, and their `reading`, in place.
 
-    `weight`, `w_min`, `w_max`, `pulses`: contiguous, of one shape; `scale` (k): see
-    `PulseResponse`. Raises RuntimeError for others, and for places outside of `weight`.
+    The reading is that of the reference field: the state, stretched from `w_min` to `w_max`.
+    `state`, `reading`, `w_min`, `w_max`, `pulses`: contiguous, of one shape; `scale` (k): see
+    `PulseResponse`. Raises RuntimeError for others, and for places outside of `state`.
     """
-    size, tables = weight.shape, (response.number, response.place, response.step)
+    size, tables = state.shape, (response.number, response.place, response.step)
     for table in tables:
         check_shape("tables", table, len(response.number), 2)
     check_shape("lower ends", w_min, *size)
     check_shape("upper ends", w_max, *size)
-    address("weights", weight, *size)
+    address("states", state, *size)
+    address("readings", reading, *size)
     address("pulses", pulses, *size)
     address("devices with a pulse", hit, len(hit), dtype=torch.int64)
     if scale is not None:
@@ -47,28 +51,27 @@ def fire(
     fired = _fire(
         *(table.numpy() for table in tables),
         np.float32(response.per_log_number),
-        *(tensor.view(-1).numpy() for tensor in (weight, w_min, w_max, pulses, hit)),
-        (hit.new_empty(0, dtype=weight.dtype) if scale is None else scale).numpy(),
+        *(tensor.view(-1).numpy() for tensor in (state, reading, w_min, w_max, pulses, hit)),
+        (hit.new_empty(0, dtype=state.dtype) if scale is None else scale).numpy(),
     )
     if not fired:
         raise RuntimeError(
-            f"devices with a pulse must lie from 0 to {weight.numel() - 1}, "
+            f"devices with a pulse must lie from 0 to {state.numel() - 1}, "
             f"got {hit.min()} to {hit.max()}"
         )
 
 
 @compiled(njit)
-def _fire(number, place, step, per_log_number, weight, w_min, w_max, pulses, hit, scale):
+def _fire(number, place, step, per_log_number, states, reading, w_min, w_max, pulses, hit, scale):
     for i in range(hit.size):
-        if hit[i] < 0 or hit[i] >= weight.size:
+        if hit[i] < 0 or hit[i] >= states.size:
             return False
     zero, half, one = np.float32(0), np.float32(0.5), np.float32(1)
     nodes = number.shape[0] // 2
     for i in range(hit.size):
         h = hit[i]
-        low, width, count = w_min[h], w_max[h] - w_min[h], pulses[h]
+        state, count = states[h], pulses[h]
         sign, branch = (one, 0) if count > zero else (-one, nodes)
-        state = (weight[h] - low) / width
         travelled = half + sign * (state - half)
         start, count = _at(number, travelled, branch, nodes), abs(count)
         if scale.size > 0:
@@ -80,7 +83,8 @@ def _fire(number, place, step, per_log_number, weight, w_min, w_max, pulses, hit
         way = _at(place, end, branch, nodes) - _at(place, start, branch, nodes)
         state += sign * way
         state = zero if state < zero else state
-        weight[h] = low + width * (one if state > one else state)
+        states[h] = one if state > one else state
+        reading[h] = stretched(w_min[h], w_max[h], states[h])
     return True
 
 

@@ -16,12 +16,13 @@ import torch
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 # No `nnan` or `ninf`: a NaN has to come out as one.
 FAST_MATH = {"contract", "nsz", "arcp", "reassoc"}
 
 PART = types.void(types.CPointer(types.voidptr))
-"""Signature of a part: pointers to its sizes (the first one the counter of units) and data."""
+"""Signature of a part: pointers to its sizes or record, the counter of units first, and data."""
 
 
 def compiled(compiler: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
@@ -44,8 +45,19 @@ def run_on_threads(part: Any, units: int, sizes: Sequence[int], *addresses: int)
     `addresses` behind it. What lies there must live until the call returns.
     """
     numbers = (ctypes.c_int64 * (1 + len(sizes)))(0, *sizes)
-    pointers = (ctypes.c_void_p * (1 + len(addresses)))(ctypes.addressof(numbers), *addresses)
-    threads = min(torch.get_num_threads(), units)
+    _run(part, units, ctypes.addressof(numbers), addresses)
+
+
+def run_job(part: Any, units: int, job: NDArray[Any], *addresses: int) -> None:
+    """The same for a part that finds one named record at its first pointer, the counter first."""
+    job["counter"] = 0
+    _run(part, units, job.ctypes.data, addresses)
+
+
+def _run(part: Any, units: int, first: int, addresses: Sequence[int]) -> None:
+    pointers = (ctypes.c_void_p * (1 + len(addresses)))(first, *addresses)
+    # One unit too runs in a team of two: inside a team a BLAS takes one thread.
+    threads = min(torch.get_num_threads(), max(units, 2))
     if threads > 1 and (team := _openmp()) is not None:
         team(part.address, pointers, threads, 0)
     else:
@@ -69,12 +81,13 @@ def _openmp() -> Callable[..., None] | None:
 
 @intrinsic
 def take(typing_context, sizes):
-    """Next unit of work: the first entry of the int64 array `sizes`, raised by 1 in one step."""
+    """Next unit of work: the first int64 of the array `sizes`, or of a record, raised by 1."""
 
     def generate(context, builder, signature, arguments):
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        counter = builder.bitcast(array.data, ir.IntType(64).as_pointer())
         one = ir.Constant(ir.IntType(64), 1)
-        return builder.atomic_rmw("add", array.data, one, "monotonic")
+        return builder.atomic_rmw("add", counter, one, "monotonic")
 
     return types.int64(sizes), generate
 

@@ -96,15 +96,16 @@ def memristor_misses(
     block = max(1, int(at[-1]) // MOST_JUMPS)
     curve = distance(card, branch, field_G, card.conductance(branch, at, field_G))
     sign = 1.0 if branch == "LTP" else -1.0
-    weight = torch.full((1,), sign * (2 * curve[0] - 1), dtype=torch.float32)
-    ends, hit = (-torch.ones(1), torch.ones(1)), torch.zeros(1, dtype=torch.int64)
+    state = torch.full((1,), (1 + sign * (2 * curve[0] - 1)) / 2, dtype=torch.float32)
+    rest = torch.zeros(1), torch.zeros(1), torch.ones(1)
+    hit = torch.zeros(1, dtype=torch.int64)
     places, done = np.empty(len(at)), 0
     for i, number in enumerate(at):
         while done < number:
             count = min(block, int(number) - done)
-            fire(response, weight, *ends, torch.full((1,), sign * count), hit, None)
+            fire(response, state, *rest, torch.full((1,), sign * count), hit, None)
             done += count
-        places[i] = (1 + sign * weight.item()) / 2
+        places[i] = (1 + sign * (2 * state.item() - 1)) / 2
     return places - curve
 
 

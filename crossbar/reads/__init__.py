@@ -1,1 +1,1 @@
-"""Reads of a crossbar: converters, matrix product and noise, of vectors and of images."""
+"""Reads of crossbars: converters, window, one chooser (`read`) of torch's and compiled forms."""

@@ -1,4 +1,4 @@
-"""Converters of a crossbar and the product it computes: DAC, matrix times vector, noise, ADC."""
+"""Converters of a crossbar: DAC in front of the product, output noise and ADC behind it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagem
 from aihwkit.simulator.parameters.io import IOParameters
 from torch import Tensor
 
-from crossbar.kernels import has_cpu_kernels
 from crossbar.random import RandomStream
 
 SUPPORTED = (
@@ -94,48 +93,6 @@ class Converters:
         if self.output_bound > 0:  # none where it is not positive, as in aihwkit
             values.clamp_(-self.output_bound, self.output_bound)
         return values
-
-
-def crossbar_product(
-    weight: Tensor, vectors: Tensor, converters: Converters, stream: RandomStream
-) -> Tensor:
-    """weight (m x n) times each of `vectors` (... x n) as the crossbar computes it, ... x m.
-
-    Each vector is scaled by its largest entry, rounded to the levels of the DAC, multiplied,
-    given the output noise, rounded to the levels of the ADC, clipped at its bound and scaled
-    back: aihwkit's AnalogMVM of the same settings. An unfolded convolution brings its patches as
-    columns (n x positions in memory), and they stay columns. Raises RuntimeError, as `nn.Linear`
-    does, for vectors of another length, dtype or device.
-    """
-    check_kind(weight, vectors)
-    if vectors.dim() == 0 or vectors.shape[-1] != weight.shape[1]:
-        raise RuntimeError(
-            f"vectors of the shape {tuple(vectors.shape)} do not fit a crossbar of "
-            f"{len(weight)} x {weight.shape[1]}: the last dimension must be {weight.shape[1]}"
-        )
-    if has_cpu_kernels(weight, vectors, line=len(weight)) and not converters.perfect:
-        from crossbar.reads.read_cpu import read_vectors
-
-        rows = vectors.reshape(-1, vectors.shape[-1])
-        read = read_vectors(weight, rows, converters, stream)
-        return read.view(*vectors.shape[:-1], len(weight))
-    if vectors.dim() == 3 and vectors.stride(-1) != 1:
-        columns = vectors.transpose(-1, -2)
-        return _product(weight, columns, -2, converters, stream).transpose(-1, -2)
-    return _product(weight, vectors, -1, converters, stream)
-
-
-def _product(
-    weight: Tensor, vectors: Tensor, along: int, converters: Converters, stream: RandomStream
-) -> Tensor:
-    def multiply(weight: Tensor, vectors: Tensor) -> Tensor:
-        return weight @ vectors if along == -2 else vectors @ weight.t()
-
-    if converters.perfect:
-        return multiply(weight, vectors)
-    into, out_of = converters.scale(vectors.abs().amax(along, keepdim=True))
-    output = multiply(weight * converters.gain, converters.dac(vectors, into))
-    return converters.adc_(output, stream).mul_(out_of)
 
 
 def check_kind(weight: Tensor, values: Tensor) -> None:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from crossbar.choices import check_choice
 from crossbar.reads.converters import Converters
-from crossbar.recipes.analog_sgd import MomentumPulses, StochasticPulses
+from crossbar.recipes.analog_sgd import AnalogSGDSettings, MomentumPulses, StochasticPulses
 from crossbar.recipes.base import MakeArray, Recipe
 from crossbar.recipes.minibatch import Minibatch
-from crossbar.recipes.mixed_precision import MixedPrecision
-from crossbar.recipes.settings import PulseUpdate
-from crossbar.recipes.tiki_taka import TikiTaka
+from crossbar.recipes.mixed_precision import MixedPrecision, MixedPrecisionSettings
+from crossbar.recipes.settings import RecipeSettings
+from crossbar.recipes.tiki_taka import TikiTaka, TikiTakaSettings
 
-__all__ = ["RECIPES", "MakeArray", "Minibatch", "PulseUpdate", "Recipe", "make_recipe"]
+__all__ = [
+    "RECIPES",
+    "SETTINGS",
+    "AnalogSGDSettings",
+    "MakeArray",
+    "Minibatch",
+    "MixedPrecisionSettings",
+    "Recipe",
+    "RecipeSettings",
+    "TikiTakaSettings",
+    "make_recipe",
+    "recipe_settings",
+]
 
 RECIPES: dict[str, type[Recipe]] = {
     "mixed_precision": MixedPrecision,
@@ -18,10 +33,25 @@ RECIPES: dict[str, type[Recipe]] = {
     "tiki_taka_v2": TikiTaka,
 }
 
+SETTINGS: dict[str, type[RecipeSettings]] = {
+    kind.recipe: kind for kind in (MixedPrecisionSettings, AnalogSGDSettings, TikiTakaSettings)
+}
+"""Settings of each recipe."""
 
-def make_recipe(make_array: MakeArray, settings: PulseUpdate, converters: Converters) -> Recipe:
-    """The recipe that `settings` names, with its arrays."""
+
+def recipe_settings(recipe: str = "mixed_precision", **given: Any) -> RecipeSettings:
+    """Settings of the recipe of that name, those not `given` at their defaults.
+
+    Raises ValueError for a recipe that there is not, for a setting that it does not read, and for
+    one out of its range.
+    """
+    check_choice("recipe", recipe, SETTINGS)
+    return SETTINGS[recipe].of(**given)
+
+
+def make_recipe(make_array: MakeArray, settings: RecipeSettings, converters: Converters) -> Recipe:
+    """The recipe whose `settings` these are, with its arrays."""
     kind = RECIPES[settings.recipe]
-    if kind is StochasticPulses and settings.momentum > 0:
+    if isinstance(settings, AnalogSGDSettings) and settings.momentum > 0:
         kind = MomentumPulses
     return kind(make_array, settings, converters)

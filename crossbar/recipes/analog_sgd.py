@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from crossbar.recipes.base import Recipe
 from crossbar.recipes.minibatch import Minibatch
+from crossbar.recipes.settings import RecipeSettings, share, whole_number
+
+
+@dataclass
+class PulseTrainSettings(RecipeSettings):
+    """Base of the recipes that fire stochastic pulse trains."""
+
+    desired_bl: int = whole_number(31, least=1)
+    """Largest number of pulses in a train [1]."""
+
+    chunks: int = whole_number(8, least=1)
+    """Parts of a minibatch that are pulsed one after the other [1]."""
+
+
+@dataclass
+class AnalogSGDSettings(PulseTrainSettings):
+    """Settings of `sgd`.
+
+    Raises ValueError for `desired_bl` or `chunks` beside a momentum, which fires no trains.
+    """
+
+    recipe: ClassVar[str] = "sgd"
+
+    momentum: float = share(0.0)
+    """Digital momentum: share of the last gradient sum that stays [1]; 0 keeps none."""
+
+    def __post_init__(self) -> None:
+        if self.momentum > 0:
+            self._refuse_unless_default(("desired_bl", "chunks"), "sgd with momentum")
 
 
 class StochasticPulses(Recipe):
@@ -17,6 +49,8 @@ class StochasticPulses(Recipe):
     device on its own (devices on one line share no pulse), then fired as one block of LTP and one
     of LTD pulses, in random order.
     """
+
+    settings: PulseTrainSettings
 
     def _learn(self, batch: Minibatch, rate: float) -> None:
         batch.check_finite()
@@ -61,6 +95,8 @@ class StochasticPulses(Recipe):
 
 class MomentumPulses(Recipe):
     """Analog SGD with digital momentum: the gradient sum decays in digital, pulses are drawn."""
+
+    settings: AnalogSGDSettings
 
     def _learn(self, batch: Minibatch, rate: float) -> None:
         total = torch.add(batch.gradient(), self.memory, alpha=self.settings.momentum)

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from crossbar.arrays.array import MemristorArray
+from crossbar.arrays.pair import MemristorPair
 from crossbar.finite import check_state
 from crossbar.reads.converters import Converters
 from crossbar.recipes.minibatch import UNCHANGED, Minibatch
-from crossbar.recipes.settings import PulseUpdate
+from crossbar.recipes.settings import RecipeSettings
 
-MakeArray = Callable[[int], MemristorArray]
+MakeArray = Callable[[int], MemristorArray | MemristorPair]
 
 HIGHEST_RATE = 1e30
 """Learning rates beyond it are refused: float32 could not hold what they add up to."""
@@ -26,16 +27,21 @@ HIGHEST_RATE = 1e30
 class Recipe(nn.Module):
     """Base: an array and the digital memory a recipe keeps beside it (`memory`, out x in).
 
-    `make_array` makes the arrays of a tile, the weights' own with number 0.
+    `make_array` gives the arrays of a tile. The weights' own, number 0, is the tile's: the recipe
+    borrows it.
     """
 
     memory: Tensor
 
-    def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
+    def __init__(self, make_array: MakeArray, settings: RecipeSettings, converters: Converters):
         super().__init__()
         self.array, self.settings, self.converters = make_array(0), settings, converters
-        self.granularity = settings.granularity or self.array.device.dw_min
-        self.register_buffer("memory", torch.zeros_like(self.array.weight), persistent=False)
+        self.register_buffer("memory", torch.zeros_like(self.array.state), persistent=False)
+
+    @property
+    def granularity(self) -> float:
+        """Weight change that counts as one pulse [weight]: the array's at its field by default."""
+        return self.settings.granularity or self.array.granularity
 
     def update(self, batch: Minibatch, rate: float) -> None:
         """Fire the pulses of one minibatch at learning rate `rate`.
@@ -55,7 +61,8 @@ class Recipe(nn.Module):
         self.memory.zero_()
 
     def state(self) -> dict[str, Any]:
-        return {"array": self.array.state(), "memory": self.memory.clone()}
+        """What was accumulated; the array remembers its devices itself."""
+        return {"memory": self.memory.clone()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken.
@@ -63,7 +70,6 @@ class Recipe(nn.Module):
         Raises NonFiniteError, and changes nothing, where an entry is not finite.
         """
         check_state(state)
-        self.array.restore(state["array"])
         self.memory.copy_(state["memory"])
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from crossbar.finite import NonFiniteError, all_finite, check_finite
 from crossbar.kernels.contract import check_shape
 from crossbar.reads.converters import check_kind
-from crossbar.reads.convolution import Window, unfold, weight_gradient
+from crossbar.reads.window import Window, unfold, weight_gradient
 
 UNCHANGED = "no pulse was fired and nothing was accumulated"
 """What every refusal of a minibatch ends with."""

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 
 from crossbar.recipes.base import Recipe
 from crossbar.recipes.minibatch import Minibatch
+from crossbar.recipes.settings import RecipeSettings
+
+
+@dataclass
+class MixedPrecisionSettings(RecipeSettings):
+    """Settings of `mixed_precision`: what counts as one pulse, and nothing else."""
+
+    recipe: ClassVar[str] = "mixed_precision"
 
 
 class MixedPrecision(Recipe):

@@ -1,74 +1,96 @@
-"""Settings of the training recipes of the memristor tile."""
+"""What the settings of all recipes share: what they may be, and how a wrong one is refused.
 
-# No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
+Each recipe has a class of settings in its own file, with the fields that it reads and no other.
+"""
+
+from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Self
 
 from aihwkit.simulator.parameters.helpers import _PrintableMixin
 
-from crossbar.choices import check_choice
+Check = Callable[[str, Any], None]
 
-NAMES = ("mixed_precision", "sgd", "tiki_taka_v2")
-"""Recipes there are; `crossbar.recipes.RECIPES` holds their classes."""
+
+def whole_number(default: int, least: int) -> Any:
+    """Field of a dataclass for a whole number from `least`."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{name} must be a whole number from {least}, got {value!r:.40}")
+
+    return field(default=default, metadata={"check": check})
+
+
+def from_zero(default: float) -> Any:
+    """Field of a dataclass for a finite number from 0."""
+
+    def check(name: str, value: Any) -> None:
+        if not _is_number(value) or not 0 <= value < math.inf:
+            raise ValueError(f"{name} must be a number from 0, got {value!r:.40}")
+
+    return field(default=default, metadata={"check": check})
+
+
+def share(default: float) -> Any:
+    """Field of a dataclass for a number from 0 to below 1."""
+
+    def check(name: str, value: Any) -> None:
+        if not _is_number(value) or not 0 <= value < 1:
+            raise ValueError(f"{name} must lie from 0 to below 1, got {value!r:.40}")
+
+    return field(default=default, metadata={"check": check})
 
 
 @dataclass
-class PulseUpdate(_PrintableMixin):
-    """How a memristor tile learns. The comments name the recipes that read a field."""
+class RecipeSettings(_PrintableMixin):
+    """Base: the settings that every training recipe reads.
 
-    recipe: str = "mixed_precision"
-    """`mixed_precision`, `sgd` or `tiki_taka_v2`."""
+    Raises ValueError, naming the setting, for a value out of its range, also when it is set later.
+    """
 
-    granularity: float = 0.0
-    """Weight change that counts as one pulse [weight]; 0 takes the device's `dw_min`. All."""
+    recipe: ClassVar[str]
+    """Name of the recipe that reads these settings, as in `crossbar.recipes.RECIPES`."""
 
-    desired_bl: int = 31
-    """Largest number of pulses in a train. `sgd`, `tiki_taka_v2`."""
+    granularity: float = from_zero(0.0)
+    """Weight change that counts as one pulse [weight]; 0 takes the device's `dw_min`."""
 
-    chunks: int = 8
-    """Parts of a minibatch that are pulsed one after the other. `sgd`, `tiki_taka_v2`."""
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = type(self).__dataclass_fields__.get(name)  # aihwkit's plots set others
+        check: Check | None = known.metadata.get("check") if known else None
+        if check:
+            check(name, value)
+        super().__setattr__(name, value)
 
-    momentum: float = 0.0
-    """Digital momentum: share of the last gradient sum that stays. `sgd`; 0 keeps none."""
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Settings that the recipe reads."""
+        return tuple(setting.name for setting in fields(cls))
 
-    fast_pulses: float = 10.0
-    """Pulses that a fast device sees in a minibatch, on average; 0: see `fast_lr`.
-    `tiki_taka_v2`."""
+    @classmethod
+    def of(cls, **given: Any) -> Self:
+        """Settings with the values `given`; ValueError for a name that the recipe does not read."""
+        if unread := [name for name in given if name not in cls.names()]:
+            raise not_read(unread, cls.recipe, cls.names())
+        return cls(**given)
 
-    fast_lr: float = 1.0
-    """Learning rate of the fast array where `fast_pulses` is 0. `tiki_taka_v2`."""
+    def _refuse_unless_default(self, names: Iterable[str], reader: str) -> None:
+        """ValueError for those of `names` that were chosen although the `reader` has no use."""
+        names = tuple(names)
+        defaults = {setting.name: setting.default for setting in fields(self)}
+        if unread := [name for name in names if getattr(self, name) != defaults[name]]:
+            raise not_read(unread, reader, [name for name in self.names() if name not in names])
 
-    transfer_every: int = 1
-    """Minibatches between two transfers. `tiki_taka_v2`."""
 
-    reads_per_transfer: int = 0
-    """Columns read at a transfer, one product each; 0 reads all. `tiki_taka_v2`."""
+def not_read(names: Iterable[str], reader: str, read: Iterable[str]) -> ValueError:
+    """The complaint about settings `names` that a recipe has no use for."""
+    names = tuple(names)
+    verb = "are" if len(names) > 1 else "is"
+    return ValueError(f"{', '.join(names)} {verb} not read by {reader}; it reads {', '.join(read)}")
 
-    transfer_lr: float = 0.2
-    """Share of a read weight that enters the buffer, times the learning rate. `tiki_taka_v2`."""
 
-    buffer_momentum: float = 0.1
-    """Share of the digital buffer that stays after a pulse was fired. `tiki_taka_v2`."""
-
-    chop_probability: float = 0.1
-    """Probability that the sign of a column turns after it was read; 0 never turns it.
-    `tiki_taka_v2`."""
-
-    def __post_init__(self) -> None:
-        check_choice("recipe", self.recipe, NAMES)
-        for name, least in (
-            *(("desired_bl", 1), ("chunks", 1), ("transfer_every", 1)),
-            ("reads_per_transfer", 0),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number from {least}, got {value!r}")
-        for name in ("granularity", "fast_pulses", "fast_lr", "transfer_lr"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be a number from 0, got {value!r}")
-        for name in ("momentum", "buffer_momentum", "chop_probability"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value < 1:
-                raise ValueError(f"{name} must lie from 0 to below 1, got {value!r}")
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from crossbar.reads.converters import Converters, crossbar_product
-from crossbar.recipes.analog_sgd import StochasticPulses
+from crossbar.reads.converters import Converters
+from crossbar.reads.read import crossbar_product
+from crossbar.recipes.analog_sgd import PulseTrainSettings, StochasticPulses
 from crossbar.recipes.base import MakeArray, Recipe, checked_rate
 from crossbar.recipes.minibatch import Minibatch
-from crossbar.recipes.settings import PulseUpdate
+from crossbar.recipes.settings import from_zero, share, whole_number
 
 MEMORY = 0.99
 """Share of the running mean of gradients that stays from minibatch to minibatch."""
+
+
+@dataclass
+class TikiTakaSettings(PulseTrainSettings):
+    """Settings of `tiki_taka_v2`.
+
+    Raises ValueError for a `fast_lr` beside `fast_pulses`, which choose the rate themselves.
+    """
+
+    recipe: ClassVar[str] = "tiki_taka_v2"
+
+    fast_pulses: float = from_zero(10.0)
+    """Pulses that a fast device sees in a minibatch, on average [1]; 0: as `fast_lr` says."""
+
+    fast_lr: float = from_zero(1.0)
+    """Learning rate of the fast array where `fast_pulses` is 0 [1]."""
+
+    transfer_every: int = whole_number(1, least=1)
+    """Minibatches between two transfers [1]."""
+
+    reads_per_transfer: int = whole_number(0, least=0)
+    """Columns read at a transfer, one product each [1]; 0 reads all."""
+
+    transfer_lr: float = from_zero(0.2)
+    """Share of a read weight that enters the buffer, times the learning rate [1]."""
+
+    buffer_momentum: float = share(0.1)
+    """Share of the digital buffer that stays after a pulse was fired [1]."""
+
+    chop_probability: float = share(0.1)
+    """Probability that the sign of a column turns after it was read [1]; 0 never turns it."""
+
+    def __post_init__(self) -> None:
+        if self.fast_pulses > 0:
+            self._refuse_unless_default(("fast_lr",), "tiki_taka_v2 with fast_pulses")
 
 
 class TikiTaka(Recipe):
@@ -27,10 +64,11 @@ class TikiTaka(Recipe):
     Commun. 15, 7133 (2024); aihwkit's ChoppedTransferCompound.
     """
 
+    settings: TikiTakaSettings
     chopper: Tensor
     magnitude: Tensor
 
-    def __init__(self, make_array: MakeArray, settings: PulseUpdate, converters: Converters):
+    def __init__(self, make_array: MakeArray, settings: TikiTakaSettings, converters: Converters):
         super().__init__(make_array, settings, converters)
         self.fast = StochasticPulses(lambda _: make_array(1), settings, converters)
         self.register_buffer("chopper", torch.ones(self.memory.shape[1]), persistent=False)
@@ -70,7 +108,7 @@ class TikiTaka(Recipe):
 
     def _transfer(self, columns: Tensor, rate: float) -> None:
         """Read `columns` of the fast array into the buffer and fire the pulses that are due."""
-        weight, chopper = self.fast.array.weight, self.chopper[columns]
+        weight, chopper = self.fast.array.effective, self.chopper[columns]
         lines = torch.eye(len(self.chopper), device=weight.device)[columns]
         read = crossbar_product(weight, lines, self.converters, self.array.stream)
         buffer = self.memory[:, columns] + rate * read.t() * chopper
@@ -93,12 +131,12 @@ class TikiTaka(Recipe):
         self.minibatch = 0
         self.chopper.fill_(1)
         self.magnitude.zero_()
-        self.fast.array.program(torch.zeros_like(self.fast.array.weight))
+        self.fast.array.program(torch.zeros_like(self.fast.array.state))
 
     def state(self) -> dict[str, Any]:
         return {
             **super().state(),
-            "fast": self.fast.array.state(),
+            "fast": self.fast.array.snapshot(),
             "minibatch": self.minibatch,
             "chopper": self.chopper.clone(),
             "magnitude": self.magnitude.clone(),

@@ -40,8 +40,9 @@ def complaints(error: ValidationError, config: Mapping[str, Any]) -> list[str]:
     found: dict[str, list[Any]] = {}
     for item in error.errors(include_url=False):
         key = _key(item["loc"], config)
-        if item["type"].startswith("union_tag"):  # the alternatives are told apart by their names
-            key, item["input"] = f"{key}.name", item["input"].get("name")
+        if item["type"].startswith("union_tag"):  # what tells the alternatives apart
+            tag = item["ctx"]["discriminator"].strip("'")
+            key, item["input"] = _key((*item["loc"], tag), config), item["input"].get(tag)
         found.setdefault(key, []).append(item)
     # A list of which one entry is wrong need not be told that it is no number.
     deepest = {k: v for k, v in found.items() if not any(o.startswith(f"{k}[") for o in found)}

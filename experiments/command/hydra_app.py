@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from device_models.errors import FieldCrossbarError
@@ -33,6 +36,10 @@ JOB_ERRORS = (FieldCrossbarError, OSError, HydraException, OmegaConfBaseExceptio
 CONFIGURATION_ERRORS = (*JOB_ERRORS, ValueError, TypeError)
 """What words on the command line that make no configuration end in, hydra's own slips included."""
 
+RENAMED = {"'crossbar/tile'": "crossbar=tile is called crossbar=memristor now"}
+"""What hydra cannot find because it has another name: what is said instead."""
+
+_UNKNOWN = re.compile(r"Could not override '([\w.]+)'")
 _NEEDLESS = ("Config search path", "Set the environment variable", "To append to", "See http")
 
 
@@ -54,7 +61,7 @@ def run_app(job: Callable[[Any], Any], config_name: str = "config") -> None:
     except CONFIGURATION_ERRORS as error:
         if shows_tracebacks():
             raise
-        _end(complaint(error), 1)
+        _end(complaint(error) + _beside(error, config_name), 1)
     finally:
         if wished is None:
             del os.environ[FULL_ERROR]
@@ -88,9 +95,27 @@ def shows_tracebacks() -> bool:
 def complaint(error: BaseException) -> str:
     """What is wrong, and hydra's reason for it, on one line, without its advice about itself."""
     text = _told(str(error) or type(error).__name__)
+    for name, now in RENAMED.items():
+        if name in text:
+            return now
     if isinstance(error, HydraException) and error.__cause__ is not None:
         text = f"{text} {_told(str(error.__cause__).split(chr(10))[0])}".strip()
     return message(text)
+
+
+def _beside(error: BaseException, config_name: str) -> str:
+    """What stands where a setting was given that there is not; nothing for other errors."""
+    found = _UNKNOWN.match(str(error))
+    if not found:
+        return ""
+    key, (place, _, _) = found[1], found[1].rpartition(".")
+    words = [w for w in sys.argv[1:] if "=" in w and not w.lstrip("+~").startswith(key)]
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            group: Any = OmegaConf.select(compose(config_name, words), place) if place else None
+    except CONFIGURATION_ERRORS:  # a sweep, or another slip
+        return ""
+    return f"; {place} holds {', '.join(map(str, group))}" if OmegaConf.is_dict(group) else ""
 
 
 def _told(text: str) -> str:

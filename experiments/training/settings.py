@@ -2,21 +2,22 @@
 
 `conf/` holds the choices; this file says what a choice may be. Text is never taken for a number or
 a truth value, and a number never for another kind: `overwrite=no` is an error, not a yes. What a
-part of the project checks itself (`crossbar.recipes.PulseUpdate`, ...) is asked here, so that each
-range stands in one place.
+part of the project checks itself (settings of a recipe, ...) is asked here, so that each range
+stands in one place.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -28,7 +29,15 @@ from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
 from crossbar.device import ZEROS
 from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING
 from crossbar.reads.converters import periphery
-from crossbar.recipes import RECIPES, PulseUpdate
+from crossbar.recipes import (
+    RECIPES,
+    SETTINGS,
+    AnalogSGDSettings,
+    MixedPrecisionSettings,
+    RecipeSettings,
+    TikiTakaSettings,
+)
+from crossbar.recipes.settings import not_read
 from device_models.card import MAX_SPREAD
 from device_models.errors import FieldCrossbarError
 from experiments.command.complaints import complaints
@@ -101,6 +110,8 @@ class _Group(BaseModel):
 
 
 class Device(_Group):
+    """The card, and spreads in place of those it states."""
+
     card: Text
     step_c2c: Spread
     write_noise: Spread
@@ -116,10 +127,14 @@ class MagneticField(_Group):
 
 
 class ReLU(_Group):
+    """The baseline's activation."""
+
     name: Literal["relu"]
 
 
 class EM(_Group):
+    """Responses of the card as activation."""
+
     name: Literal["em"]
     encoding: Annotated[str, one_of(ENCODINGS)]
     normalisation: Annotated[str, one_of(NORMALISATIONS)]
@@ -130,6 +145,8 @@ class EM(_Group):
 
 
 class Periphery(_Group):
+    """Converters at the edges of a tile."""
+
     perfect: bool
     dac_bits: int
     adc_bits: int
@@ -142,6 +159,8 @@ class Periphery(_Group):
 
 
 class Digital(_Group):
+    """No crossbar: weights stay numbers."""
+
     name: Literal["digital"]
 
 
@@ -151,28 +170,85 @@ class _Tiles(_Group):
     periphery: Periphery
 
 
+def _no_update(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        verb = "are" if len(value) > 1 else "is"
+        raise ValueError(f"{', '.join(value)} {verb} read by crossbar=memristor only")
+    return value
+
+
 class AihwkitTiles(_Tiles):
+    """aihwkit's recipes have settings of their own, so there are none here."""
+
     name: Literal["aihwkit"]
+    update: Annotated[None, BeforeValidator(_no_update)] = None
 
 
-def _model_of(kind: type, without: str) -> Any:
-    """Group with the fields of a dataclass and their types, but for the field `without`."""
+def _settings_of(kind: type[RecipeSettings]) -> Any:
+    """Group with the settings of a recipe, their types and their ranges."""
     hints = get_type_hints(kind)
-    typed: Any = {f.name: (hints[f.name], ...) for f in fields(kind) if f.name != without}
-    return create_model(kind.__name__, __base__=_Group, **typed)
+    typed: Any = {setting.name: (hints[setting.name], ...) for setting in fields(kind)}
+    group = create_model(kind.__name__, __base__=_Group, **typed)
+
+    def check(settings: _Group) -> _Group:
+        kind(**settings.model_dump())
+        return settings
+
+    return Annotated[group, BeforeValidator(_of_no_other(kind)), AfterValidator(check)]
 
 
-_Update: Any = _model_of(PulseUpdate, without="recipe")
+def _of_no_other(kind: type[RecipeSettings]) -> Callable[[Any], Any]:
+    """Check that refuses settings that are those of another recipe, by their names."""
+    others = {other.recipe: other.names() for other in SETTINGS.values() if other is not kind}
+
+    def check(value: Any) -> Any:
+        given = list(value) if isinstance(value, Mapping) else []
+        for recipe, names in others.items():
+            if set(given) == set(names):
+                raise ValueError(
+                    f"holds the settings of {recipe}, crossbar/recipe={kind.recipe} brings others"
+                )
+        known = {name for names in others.values() for name in names} - {*kind.names()}
+        if unread := [name for name in given if name in known]:
+            raise not_read(unread, kind.recipe, kind.names())
+        return value
+
+    return check
 
 
-def _pulse_update(settings: _Group) -> _Group:
-    PulseUpdate(**settings.model_dump())
-    return settings
+_MixedPrecision: Any = _settings_of(MixedPrecisionSettings)
+_AnalogSGD: Any = _settings_of(AnalogSGDSettings)
+_TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 
-class MemristorTiles(_Tiles):
-    name: Literal["tile"]
-    update: Annotated[_Update, AfterValidator(_pulse_update)]
+class _MemristorTiles(_Tiles):
+    name: Literal["memristor"]
+
+
+class MixedPrecisionTiles(_MemristorTiles):
+    """Tiles that mixed precision trains."""
+
+    recipe: Literal["mixed_precision"]
+    update: _MixedPrecision
+
+
+class AnalogSGDTiles(_MemristorTiles):
+    """Tiles that stochastic pulses train."""
+
+    recipe: Literal["sgd"]
+    update: _AnalogSGD
+
+
+class TikiTakaTiles(_MemristorTiles):
+    """Tiles that Tiki-Taka v2 trains."""
+
+    recipe: Literal["tiki_taka_v2"]
+    update: _TikiTaka
+
+
+MemristorTiles = Annotated[
+    MixedPrecisionTiles | AnalogSGDTiles | TikiTakaTiles, Field(discriminator="recipe")
+]
 
 
 class PaperCNNModel(_Group):
@@ -205,6 +281,8 @@ class Data(_Group):
 
 
 class Optimizer(_Group):
+    """What moves the weights, and how fast."""
+
     name: Annotated[str, one_of(OPTIMIZERS)]
     lr: Positive
     crossbar_lr: Positive
@@ -214,6 +292,8 @@ class Optimizer(_Group):
 
 
 class Trainer(_Group):
+    """How long, and how many images at a time."""
+
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=2)]
     train_images: Annotated[int, Field(ge=2)] | None

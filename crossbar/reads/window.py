@@ -1,10 +1,4 @@
-"""Convolution on a memristor tile, computed on images instead of on unfolded patches.
-
-The crossbar reads one patch after the other, so the DAC scales and rounds every patch on its own.
-Patches overlap: unfolding an image first, as aihwkit does, costs more than all the rest. Here the
-patches are a view of the image, and the first time they exist in memory they are DAC levels; on a
-CPU not even then (`crossbar.reads.read_cpu`).
-"""
+"""Window of a convolution: the patches it cuts out of images, and sums over them."""
 
 from __future__ import annotations
 
@@ -15,12 +9,7 @@ from numbers import Integral
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.grad import conv2d_input, conv2d_weight
-
-from crossbar.kernels import has_cpu_kernels
-from crossbar.kernels.contract import check_shape
-from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, check_kind
+from torch.nn.grad import conv2d_weight
 
 Shape = tuple[int, ...]
 
@@ -79,10 +68,13 @@ class Window:
             dimension, torch.arange(0, last, self.stride[axis], device=values.device)
         )
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Rows and columns of kernel, stride and dilation."""
-        return (*self.kernel, *self.stride, *self.dilation)
+    def places(self, padded_shape: Sequence[int]) -> Tensor:
+        """Places of a patch's entries behind its first pixel, in padded images, int64."""
+        _, channels, height, width = padded_shape
+        (rows, columns), (down, right) = self.kernel, self.dilation
+        channel = torch.arange(channels)[:, None, None] * (height * width)
+        row = torch.arange(rows)[:, None] * (down * width)
+        return (channel + row + torch.arange(columns) * right).flatten()
 
     def entries(self, channels: int) -> int:
         """Entries of a kernel, inputs of a patch."""
@@ -124,74 +116,6 @@ class Window:
         return (padded_shape[2 + axis] - reach) // self.stride[axis] + 1
 
 
-def convolve(
-    weight: Tensor,
-    images: Tensor,
-    window: Window,
-    converters: Converters,
-    stream: RandomStream,
-    gain: Tensor,
-) -> Tensor:
-    """Output images of a crossbar with `weight` (out x channels*kernel), as `crossbar_product`.
-
-    `gain` (one element): digital factor on the output. Raises RuntimeError, as `nn.Conv2d` does,
-    for images that do not fit (see `Window.output_shape`) or have another dtype or device.
-    """
-    check_kind(weight, images)
-    out_shape = window.output_shape(weight.shape, images.shape)
-    if converters.perfect:
-        kernels = (weight * gain).view(len(weight), -1, *window.kernel)
-        return functional.conv2d(
-            images, kernels, None, window.stride, window.padding, window.dilation
-        )
-    padded = window.padded(images)
-    if has_cpu_kernels(weight, padded, line=padded.shape[2] * padded.shape[3]):
-        from crossbar.reads.read_cpu import read_patches
-
-        return read_patches(weight, padded, window, converters, stream, gain.item())
-    into, out_of = converters.scale(window.largest(padded.abs().amax(1, keepdim=True)))
-    levels = converters.dac(window.patches(padded), into[:, :, None, None])
-    output = torch.matmul(weight * converters.gain, levels.flatten(4).flatten(1, 3))
-    return converters.adc_(output.view(out_shape), stream).mul_(out_of * gain)
-
-
-def convolve_back(
-    weight: Tensor,
-    gradients: Tensor,
-    images_shape: torch.Size,
-    window: Window,
-    converters: Converters,
-    stream: RandomStream,
-    gain: Tensor,
-) -> Tensor:
-    """Gradients at the input images for gradients at the output images (n x out x h x w).
-
-    `gain`: the factor of the forward pass. Raises RuntimeError for gradients that are not those
-    of its output.
-    """
-    check_kind(weight, gradients)
-    check_shape("gradients", gradients, *window.output_shape(weight.shape, images_shape))
-    if converters.perfect:
-        kernels = (weight * gain).view(len(weight), -1, *window.kernel)
-        return conv2d_input(
-            images_shape, kernels, gradients, window.stride, window.padding, window.dilation
-        )
-    (height, width), (rows, columns) = images_shape[2:], window.padding
-    padded_shape = window.padded_shape(images_shape)
-    if has_cpu_kernels(weight, gradients, line=padded_shape[2] * padded_shape[3]):
-        from crossbar.reads.read_cpu import read_patches_back
-
-        settings = window, converters, stream, gain.item()
-        padded = read_patches_back(weight, gradients, padded_shape, *settings)
-    else:
-        into, out_of = converters.scale(gradients.abs().amax(1, keepdim=True))
-        levels = converters.dac(gradients, into).flatten(2)
-        output = torch.matmul((weight * converters.gain).t(), levels)
-        padded = gradients.new_zeros(padded_shape)
-        _add_patches_(window.patches(padded), converters.adc_(output, stream), out_of * gain)
-    return padded[:, :, rows : rows + height, columns : columns + width]
-
-
 def weight_gradient(images: Tensor, gradients: Tensor, window: Window) -> Tensor:
     """Gradient of the kernels summed over images and positions, out x channels*kernel."""
     shape = (gradients.shape[1], images.shape[1], *window.kernel)
@@ -203,14 +127,3 @@ def weight_gradient(images: Tensor, gradients: Tensor, window: Window) -> Tensor
 def unfold(images: Tensor, window: Window) -> Tensor:
     """All patches of `images` as columns, n x (channels kernel) x positions."""
     return window.patches(window.padded(images)).flatten(4).flatten(1, 3)
-
-
-def _add_patches_(patches: Tensor, output: Tensor, factor: Tensor) -> None:
-    """Add `factor` (n x 1 x positions) times `output` to a view of the patches of images.
-
-    The positions of one entry of the kernel do not overlap, so each entry is one sum.
-    """
-    rows = zip(patches.unbind(2), output.view(patches.shape).unbind(2), strict=True)
-    for patches_row, output_row in rows:
-        for entry, values in zip(patches_row.unbind(2), output_row.unbind(2), strict=True):
-            entry.addcmul_(values, factor)
