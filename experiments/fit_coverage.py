@@ -41,7 +41,7 @@ from device_models.files import check_outputs, write_atomically
 from device_models.fit import CardFit, fit_card
 from device_models.pulses import PulseData, Segment
 from experiments.command.options import USER_ERRORS, Parser, end, whole_number
-from experiments.fitting.fit_report import Z95
+from experiments.fitting.confidence import Z95
 
 N_PULSES = 100
 NOISE = (0.0, 0.01, 0.05)

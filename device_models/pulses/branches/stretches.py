@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def cut_by_number(
 
 def label_codes(records: Records, rows: Rows) -> NDArray[np.int64]:
     """Code of branch, cycle and amplitude for each of `rows`."""
-    keys: list[NDArray] = []
+    keys: list[NDArray[Any]] = []
     if records.branch is not None:
         keys.append(records.branch[rows])
     if records.cycle is not None:
