@@ -8,7 +8,7 @@ n x 1 x 28 x 28; networks with `in_channels` 3 see the grey image three times.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -195,7 +195,7 @@ def folded_block(norm: nn.BatchNorm2d, conv: nn.Conv2d, images: Tensor) -> Tenso
 MODELS = {"paper_cnn": PaperCNN, "mlp": MLP, "residual_cnn": ResidualCNN}
 
 
-def build_model(name: str, activation: Activation, **keywords) -> nn.Module:
+def build_model(name: str, activation: Activation, **keywords: Any) -> nn.Module:
     """Network by name (`paper_cnn`, `mlp`, `residual_cnn`) with its own keywords."""
     check_choice("model", name, MODELS)
     return MODELS[name](activation, **keywords)
