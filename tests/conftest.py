@@ -1,4 +1,7 @@
-"""Fixtures shared by the tests; one thread, so that tests run side by side with anything else."""
+"""Fixtures shared by the tests; one thread, so that tests run side by side with anything else.
+
+Rows of the ledger (M1, E9, 6.3) are on the page `device_models/cards/lsmo_pvdf_co.md`.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline
 
 from device_models.curves.response import FloatArray, check_finite, log_sizes
+from device_models.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ class MonotoneSpline:
         check_finite(self.name, self.start, *self.increments, *self.knots_pulses)
         knots, increments = np.array(self.knots_pulses), np.array(self.increments)
         if len(knots) < 2 or np.any(np.diff(knots) <= 0):
-            raise ValueError("knots_pulses must be at least two rising numbers")
+            raise InputError("knots_pulses must be at least two rising numbers")
         if len(increments) != len(knots) + 1:
-            raise ValueError(
+            raise InputError(
                 f"{len(knots)} knots_pulses need {len(knots) + 1} increments, got {len(increments)}"
             )
         if np.any(increments > 0) and np.any(increments < 0):
-            raise ValueError("increments must share one sign")
+            raise InputError("increments must share one sign")
 
     @cached_property
     def _basis(self) -> BSpline:
