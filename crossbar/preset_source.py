@@ -93,6 +93,7 @@ def _paragraphs(card: DeviceCard, device: CardDevice) -> list[str]:
         f"Kind: {card.kind}. {one_line(card.caveat)}".strip(),
         f"Magnetic field: {device.field_G:g} G. The weight 0 is the conductance "
         f"{scale.zero:.6g}{unit}, the weight 1 is {scale.half_range:.6g}{unit} above it.",
+        f"Pulses: {card.conditions.words() or 'not stated'}.",
         f"Card {one_line(card.name)}, sha256 {card.sha256}.",
     ]
 

@@ -72,16 +72,16 @@ def measure_tile(
     column of the tile is a device of the measurement.
     """
     segments = []
-    for curve in card.curves:
-        n_pulses = int(np.ceil(card.measured_pulses(curve.branch, curve.field_G)))
+    for branch, field_G in ((b, f) for f in card.fields_G for b in BRANCHES):
+        n_pulses = int(np.ceil(card.measured_pulses(branch, field_G)))
         pulses = np.arange(n_pulses + 1.0)
-        device = pulsed_device(card, curve.field_G, construction_seed=seed)
-        start = float(device.scale.weight(card.conductance(curve.branch, 0, curve.field_G)))
+        device = pulsed_device(card, field_G, construction_seed=seed)
+        start = float(device.scale.weight(card.conductance(branch, 0, field_G)))
         for cycle in range(1, n_cycles + 1):
-            weights = probe(device, curve.branch, n_pulses, start, n_devices, own_range=True)
+            weights = probe(device, branch, n_pulses, start, n_devices, own_range=True)
             readings = device.scale.conductance(weights)
             segments += [
-                Segment(curve.branch, pulses, readings[:, i], str(i + 1), cycle, curve.field_G)
+                Segment(branch, pulses, readings[:, i], str(i + 1), cycle, field_G)
                 for i in range(n_devices)
             ]
     return PulseData("conductance", card.conductance_unit, tuple(segments), card.name, card.sha256)

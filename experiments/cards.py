@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from device_models import CardError, CardSummary, DeviceCard, list_cards, load_card
-from device_models.card import Spread
+from device_models.card import HISTORY, Spread
 from device_models.files import FileError, read_limited, write_together
 from device_models.plain_text import visible
 from experiments.command.options import Parser, end
@@ -61,14 +61,14 @@ def show_cards(cards: Mapping[str, CardSummary]) -> None:
 
 def describe(card: DeviceCard) -> str:
     """What a card says of its device, and the page beside its file."""
-    low, high = (f"{field_G:g}" for field_G in (card.fields_G[0], card.fields_G[-1]))
     g_min, g_max = card.conductance_range(card.fields_G[0])
     unit = "" if card.conductance_unit == "1" else f" {card.conductance_unit}"
     lines = [
         f"{card.name} ({card.kind}): {card.title}",
         card.caveat,
-        f"{len(card.curves)} curves at {low} to {high} G, {card.n_pulses} pulses; conductance "
-        f"{g_min:.4g} to {g_max:.4g}{unit} at {low} G",
+        *field_lines(card),
+        f"conductance {g_min:.4g} to {g_max:.4g}{unit} at {card.fields_G[0]:g} G",
+        f"pulses: {card.conditions.words() or 'not stated'}",
         f"spreads: {_spreads(card.spread)}",
         f"source: {card.source.get('reference') or 'not stated'}",
     ]
@@ -77,6 +77,24 @@ def describe(card: DeviceCard) -> str:
         text = read_limited(page, MAX_PAGE_BYTES).decode("utf-8", errors="replace")
         lines += ["", text.strip()]
     return visible("\n".join(lines), keep="\n")
+
+
+def field_lines(card: DeviceCard) -> list[str]:
+    """How many curves there are, and what the field makes of them, a line each."""
+    low, high = (f"{field_G:g}" for field_G in card.field_model.range_G)
+    if card.layers is None:
+        lines = [f"{len(card.curves)} curves at {low} to {high} G; {card.n_pulses} pulses"]
+    else:
+        lines = [
+            f"{len(card.curves)} curves, parallel and antiparallel, mixed at {low} to {high} G; "
+            f"{card.n_pulses} pulses",
+            f"two layers, coercivities {card.layers.coercivity_soft_G:g} and "
+            f"{card.layers.coercivity_hard_G:g} G, widths {card.layers.width_soft_G:g} and "
+            f"{card.layers.width_hard_G:g} G; {HISTORY}",
+        ]
+    if (error := card.interpolation_error) is not None:
+        lines.append(f"between fields linear in conductance, within about {error:.1%} of the range")
+    return [*lines, *([card.schema_note] if card.schema_note else [])]
 
 
 def _spreads(spread: Spread) -> str:

@@ -153,7 +153,7 @@ def test_linear_of_16_adds_17_parameters():
         ({"form": "triton"}, "table, exact"),
         ({"hidden": -1}, "hidden"),
         ({"fields_G": []}, "at least one field"),
-        ({"fields_G": [500.0]}, "0 to 350 G"),
+        ({"fields_G": [600.0]}, "0 to 500 G"),
     ],
 )
 def test_wrong_options_are_named(options, message):

@@ -184,7 +184,7 @@ def test_nothing_is_said_where_nothing_stays_digital():
 @pytest.mark.parametrize(
     ("last", "settings", "message"),
     [
-        (nn.Linear(4, 2), {"weights_G": [0.0, 50.0, 999.0]}, "0 to 350 G"),
+        (nn.Linear(4, 2), {"weights_G": [0.0, 50.0, 999.0]}, "0 to 500 G"),
         (nn.Linear(4, 2), {"weights_G": [0.0]}, "1 fields for 3 crossbar layers"),
         (nn.Linear(4, 2), {"zero": "g_min"}, "zero='g_min': weights from 0 to 2 have one sign"),
         (nn.Linear(4, 2), {"recipe": "adam"}, "recipe must be one of"),

@@ -50,10 +50,10 @@ def test_pulse_0_of_a_curve_is_its_first_reading(first, step):
             f"LTP at 0 G: no reading before pulse {first}; pulse 0 of the curve is the reading "
             f"after pulse {first}"
         ]
-        assert fit.card.conditions["ltp_first_pulse"] == first
+        assert fit.card.conditions.ltp_first_pulse == first
     else:
         assert not told
-        assert "ltp_first_pulse" not in fit.card.conditions
+        assert fit.card.conditions.ltp_first_pulse is None
 
 
 def test_numbers_stay_where_one_cycle_has_the_state_before_its_first_pulse():

@@ -23,19 +23,21 @@ from crossbar.device import ZEROS
 from crossbar.preset_source import class_name, preset_source
 from crossbar.probe import probe
 from device_models import CardError, DeviceCard, ExponentialMixture
-from device_models.card import BRANCHES, Curve, Spread
+from device_models.card import BRANCHES, Conditions, Curve, Spread
 from device_models.curves import MonotoneSpline
 from device_models.exports.lookup_table import crosssim_files, lookup_table, table_csv
 from device_models.exports.neurosim import (
-    NeuroSimBranch,
     NeuroSimParameters,
-    a_of_label,
     dnn_lines,
-    fit_branch,
-    label_of_a,
     mlp_lines,
     neurosim_json,
     neurosim_parameters,
+)
+from device_models.exports.neurosim_curve import (
+    NeuroSimBranch,
+    a_of_label,
+    fit_branch,
+    label_of_a,
     normalised_curve,
 )
 from device_models.plain_text import one_line
@@ -307,14 +309,22 @@ def test_a_range_that_starts_at_zero_has_no_ratio():
 def test_conditions_of_the_card_are_magnitudes(card):
     p = neurosim_parameters(card)
     assert (p.write_voltage_ltp_V, p.write_voltage_ltd_V) == (1.3, 2.0)
-    assert (p.read_voltage_V, p.write_pulse_width_s) == (0.01, 0.01)
+    assert (p.read_voltage_V, p.write_pulse_width_ltp_s) == (0.01, 0.01)
 
 
-@pytest.mark.parametrize("value", [None, "1 V", True, 0, [1.0], 10**400, float("inf")])
-def test_conditions_that_are_no_numbers_are_left_out(card, value):
-    conditions = {"read_voltage_V": value, "ltp_amplitude_V": value, "pulse_width_s": value}
+def test_widths_of_the_branches_stay_apart(card):
+    conditions = Conditions(ltp_pulse_width_s=1e-3, ltd_pulse_width_s=2e-3)
+    lines = json.loads(neurosim_json(dataclasses.replace(card, conditions=conditions)))
+    assert (lines["write_pulse_width_ltp_s"], lines["write_pulse_width_ltd_s"]) == (1e-3, 2e-3)
+    assert "writePulseWidthLTD = 0.002;  // s" in lines["mlp_neurosim_cell_cpp"]
+
+
+@pytest.mark.parametrize("value", [None, 0])
+def test_conditions_that_are_not_stated_are_left_out(card, value):
+    conditions = Conditions(read_voltage_V=value, ltp_amplitude_V=value)
     content = json.loads(neurosim_json(dataclasses.replace(card, conditions=conditions)))
-    assert not {"read_voltage_V", "write_voltage_ltp_V", "write_pulse_width_s"} & set(content)
+    stated = {"read_voltage_V", "write_voltage_ltp_V", "write_pulse_width_ltp_s"}
+    assert not stated & set(content)
     assert not any("Voltage" in line for line in content["mlp_neurosim_cell_cpp"])
 
 
@@ -535,7 +545,7 @@ def test_command_takes_cards_of_strangers(card, tmp_path, text):
         ([], "CARD"),
         (["nothing", "--neurosim", "n.json"], "no card named 'nothing'"),
         (["none.json", "--neurosim", "n.json"], "none.json: No such file"),
-        (["lsmo_pvdf_co", "--field-G", "400", "--aihwkit", "p.py"], "--field-G: .* 0 to 350 G"),
+        (["lsmo_pvdf_co", "--field-G", "600", "--aihwkit", "p.py"], "--field-G: .* 0 to 500 G"),
         (["lsmo_pvdf_co", "--field-G", "nan", "--neurosim", "n.json"], "--field-G: .*got 'nan'"),
         (["lsmo_pvdf_co", "--field-G", "x", "--neurosim", "n.json"], "--field-G: .*got 'x'"),
         (["lsmo_pvdf_co", "--zero", "x", "--aihwkit", "p.py"], "--zero: invalid choice"),

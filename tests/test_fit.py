@@ -34,9 +34,11 @@ from device_models.fit.laws import SIZES, Points, fit_law
 from device_models.fit.noise import level_weights
 from device_models.fit.solver import correlation_time, covariance, solve
 from device_models.fit.spread import device_covariance, pulse_noise
+from device_models.junction.conduction import resistance_ohm
 from device_models.junction.magnetics import CO, LSMO
 from device_models.library import CARD_FOLDER
 from device_models.pulses import PulseData, Segment
+from device_models.reconstruct import reconstruct_states
 from experiments.fit_coverage import OVER_DECADES, TRUTHS
 from experiments.fitting.tile_check import check_tile
 
@@ -383,11 +385,19 @@ def test_joint_model_finds_the_layers_of_the_device(noise):
     fit = fit_card(replace(data, segments=segments), bootstrap=0)
     assert fit.joint is not None
     truth = [LSMO.coercivity_G, CO.coercivity_G, LSMO.width_G, CO.width_G]
-    value, error = fit.joint.magnetics.T
+    layers = fit.card.layers
+    value, error = layers.theta, np.array(layers.standard_errors_G)
+    value[2:] = np.exp(value[2:])
     assert np.all(np.abs(value - truth) < 3.5 * error + 1e-3 * np.array(truth))
     assert fit.joint.aicc_gain > 0
-    # Between the fields of the data the card holds as well as at them.
     assert fit.card.fields_G == data.fields_G
+    # The card holds the model: between the fields it is as good as at them.
+    n = np.arange(65.0)
+    for field_G in (25.0, 75.0, 90.0, 125.0, 325.0):
+        for branch, state in reconstruct_states().items():
+            wanted = 1 / resistance_ohm(state, field_G)
+            off = np.abs(fit.card.conductance(branch, n, field_G) - wanted).max()
+            assert off / np.ptp(wanted) < (2e-3 if noise == 0 else 5e-2), (branch, field_G)
 
 
 def test_fields_that_follow_no_common_model_are_fitted_one_by_one():
@@ -533,8 +543,8 @@ def test_several_pulse_amplitudes_leave_one_pair_and_say_so():
             segments.append(Segment("LTP", n, up, "1", cycle, amplitude_V=-amplitude))
             segments.append(Segment("LTD", n, up[::-1], "1", cycle, amplitude_V=amplitude))
     fit = fit_card(PulseData("conductance", "1", tuple(segments), "a.csv", ""))
-    assert fit.card.conditions["ltp_amplitude_V"] == -1.5
-    assert fit.card.conditions["ltd_amplitude_V"] == 1.5
+    assert fit.card.conditions.ltp_amplitude_V == -1.5
+    assert fit.card.conditions.ltd_amplitude_V == 1.5
     assert any("left out: -1 V" in w for w in fit.warnings)
     assert fit.card.conductance("LTP", 30) == pytest.approx(1.0, abs=0.05)
 

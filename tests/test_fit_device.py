@@ -108,7 +108,7 @@ def test_options_reach_the_reader_and_the_fit(tmp_path, capsys):
     assert {c.law.name for c in card.curves} == {"power_law"}
     assert card.conductance_range(30.0) == pytest.approx((2e-8, 1e-7), rel=0.05)
     assert (card.name, card.title, card.kind) == ("mine", "A $device$", "digitised")
-    assert card.conditions["ltp_width_s"] == 0.01
+    assert card.conditions.ltp_pulse_width_s == 0.01
     assert card.source["reference"] == "me"
 
 

@@ -116,7 +116,10 @@ def test_the_command_shows_card_page_and_picture(tmp_path, capsys):
     main([str(tmp_path / "lsmo_pvdf_co.json"), "--plot", str(picture)])
     shown = capsys.readouterr().out
     assert shown.startswith("lsmo_pvdf_co (reconstructed): LSMO/PVDF/Co")
-    assert "16 curves at 0 to 350 G, 64 pulses; conductance 1.264e-07 to 1.608e-06 S" in shown
+    assert "4 curves, parallel and antiparallel, mixed at 0 to 500 G; 64 pulses" in shown
+    assert "conductance 1.264e-07 to 1.608e-06 S at 0 G" in shown
+    assert "two layers, coercivities 90 and 300 G, widths 20 and 40 G" in shown
+    assert "pulses: LTP -1.3 V, 0.01 s; LTD 2 V, 0.01 s; read at 0.01 V; 10 K" in shown
     assert "What to believe" in shown
     assert picture.read_bytes().startswith(b"\x89PNG")
 

@@ -1,24 +1,18 @@
 """Curve laws: the response of a device as a function of the number of pulses it received.
 
 A law is a formula with its parameters, nothing else: fitting lives in `fit/`, the device card in
-`card.py`. Values carry the unit of the card that owns them (ohm, siemens or arbitrary).
+`card/`. Values carry the unit of the card that owns them (ohm, siemens or arbitrary).
 
 Every law also has a second set of coordinates, `theta`: the start value, logarithms of what must
 be positive, and whatever is free. In these a fit needs no bounds, an error bar keeps its meaning,
 and every draw from a covariance is again a monotone curve.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
-from numpy.typing import ArrayLike
-
+from device_models.curves.exponentials import ExponentialMixture
 from device_models.curves.geometric import GeometricExponential, GeometricLogistic, GeometricSpline
+from device_models.curves.mixing import Blend, Inverse, blend
 from device_models.curves.power_laws import LogStep, PowerLaw
-from device_models.curves.response import FloatArray, Law, Response, check_finite, log_sizes
+from device_models.curves.response import FloatArray, Law, Response
 from device_models.curves.sigmoids import Logistic, StretchedExponential
 from device_models.curves.splines import MonotoneSpline, spline_design
 
@@ -42,120 +36,6 @@ __all__ = [
     "spline_design",
 ]
 
-
-@dataclass(frozen=True)
-class ExponentialMixture:
-    """y(n) = offset + sum_k amplitudes[k] * exp(-n / tau_pulses[k]).
-
-    The law the paper fits its LTP and LTD curves with (main text L114, ledger 3.3). With one term
-    and a conductance it is the soft-bounds device (the step shrinks linearly towards the bound
-    `offset`) and the form NeuroSim fits, G = B (1 - exp(-P / A)) + G_min. `offset` and
-    `amplitudes` share the unit of the response, `tau_pulses` counts pulses [1].
-    """
-
-    offset: float
-    amplitudes: tuple[float, ...]
-    tau_pulses: tuple[float, ...]
-
-    name: ClassVar[str] = "exponential_mixture"
-    in_unit: ClassVar[tuple[str, ...]] = ("offset", "amplitudes")
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "amplitudes", tuple(float(a) for a in self.amplitudes))
-        object.__setattr__(self, "tau_pulses", tuple(float(t) for t in self.tau_pulses))
-        if len(self.amplitudes) != len(self.tau_pulses) or not self.amplitudes:
-            raise ValueError(
-                f"an exponential mixture needs as many amplitudes as time constants, at least one "
-                f"of each: got {len(self.amplitudes)} and {len(self.tau_pulses)}"
-            )
-        check_finite(self.name, self.offset, *self.amplitudes, *self.tau_pulses)
-        if min(self.tau_pulses) <= 0:
-            raise ValueError(f"tau_pulses must be positive, got {min(self.tau_pulses):g}")
-
-    def __call__(self, pulses: ArrayLike) -> FloatArray:
-        """Response after `pulses` pulses (any shape, real numbers allowed), same shape out."""
-        n = np.asarray(pulses, dtype=float)[..., None]
-        return self.offset + np.exp(-n / np.array(self.tau_pulses)) @ np.array(self.amplitudes)
-
-    def derivative(self, pulses: ArrayLike) -> FloatArray:
-        """Change of the response per pulse, dy/dn, at `pulses` (any shape)."""
-        n = np.asarray(pulses, dtype=float)[..., None]
-        tau = np.array(self.tau_pulses)
-        return -np.exp(-n / tau) @ (np.array(self.amplitudes) / tau)
-
-    def mixed_with(self, other: ExponentialMixture, share: float) -> ExponentialMixture:
-        """(1 - share) * self + share * other, again an exponential mixture."""
-        return ExponentialMixture(
-            (1 - share) * self.offset + share * other.offset,
-            tuple((1 - share) * a for a in self.amplitudes)
-            + tuple(share * a for a in other.amplitudes),
-            self.tau_pulses + other.tau_pulses,
-        )
-
-    @property
-    def theta_names(self) -> tuple[str, ...]:
-        order = range(1, len(self.amplitudes) + 1)
-        pairs = ((f"log_amplitude_{k}", f"log_tau_{k}") for k in order)
-        return ("start", *(name for pair in pairs for name in pair))
-
-    @property
-    def theta(self) -> FloatArray:
-        pairs = np.stack([log_sizes(self.amplitudes), np.log(self.tau_pulses)], axis=1)
-        return np.concatenate([[self.offset + sum(self.amplitudes)], pairs.ravel()])
-
-    def with_theta(self, theta: ArrayLike) -> ExponentialMixture:
-        start, *rest = np.asarray(theta, dtype=float)
-        amplitudes = self._signs * np.exp(rest[0::2])
-        return ExponentialMixture(
-            float(start - amplitudes.sum()), tuple(amplitudes), tuple(np.exp(rest[1::2]))
-        )
-
-    def jacobian(self, pulses: ArrayLike) -> FloatArray:
-        n = np.asarray(pulses, dtype=float)[:, None]
-        amplitudes, tau = np.array(self.amplitudes), np.array(self.tau_pulses)
-        decay = np.exp(-n / tau)
-        columns = np.empty((len(n), 1 + 2 * len(tau)))
-        columns[:, 0] = 1
-        columns[:, 1::2] = amplitudes * (decay - 1)
-        columns[:, 2::2] = amplitudes * decay * n / tau
-        return columns
-
-    @property
-    def _signs(self) -> FloatArray:
-        direction = -1.0 if sum(self.amplitudes) < 0 else 1.0
-        return np.where(np.array(self.amplitudes) == 0, direction, np.sign(self.amplitudes))
-
-
-@dataclass(frozen=True)
-class Blend:
-    """(1 - share) * first + share * second: how a card goes from one field to the next."""
-
-    first: Response
-    second: Response
-    share: float
-
-    def __call__(self, pulses: ArrayLike) -> FloatArray:
-        return (1 - self.share) * self.first(pulses) + self.share * self.second(pulses)
-
-    def derivative(self, pulses: ArrayLike) -> FloatArray:
-        return (1 - self.share) * self.first.derivative(
-            pulses
-        ) + self.share * self.second.derivative(pulses)
-
-
-@dataclass(frozen=True)
-class Inverse:
-    """1 / response: resistance from conductance, or the other way."""
-
-    response: Response
-
-    def __call__(self, pulses: ArrayLike) -> FloatArray:
-        return 1 / self.response(pulses)
-
-    def derivative(self, pulses: ArrayLike) -> FloatArray:
-        return -self.response.derivative(pulses) / self.response(pulses) ** 2
-
-
 LAWS: dict[str, type[Law]] = {
     law.name: law
     for law in (
@@ -171,10 +51,3 @@ LAWS: dict[str, type[Law]] = {
     )
 }
 """Every law a card may hold, by its name in the card."""
-
-
-def blend(first: Response, second: Response, share: float) -> Response:
-    """(1 - share) * first + share * second; of two exponential mixtures again a mixture."""
-    if isinstance(first, ExponentialMixture) and isinstance(second, ExponentialMixture):
-        return first.mixed_with(second, share)
-    return Blend(first, second, share)

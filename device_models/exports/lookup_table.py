@@ -134,6 +134,7 @@ def _header(card: DeviceCard, field_G: float) -> list[str]:
         f"caveat: {one_line(card.caveat)}",
         f"sha256: {card.sha256}",
         f"field: {field_G:g} G",
+        f"pulses: {card.conditions.words() or 'not stated'}",
         f"in the changes: step of the law, normal scatter of {spread.step_c2c:g} times the step",
         f"left out: write noise of {spread.write_noise * (high - low) / 2:g} {unit} (std around "
         f"the state after a pulse, does not add up), device-to-device spread of the step "

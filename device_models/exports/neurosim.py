@@ -1,18 +1,4 @@
-"""Device cards as parameters of NeuroSim's analog synapse.
-
-NeuroSim (MLP+NeuroSim V3.0 `Cell.cpp` and `formula.cpp`, DNN+NeuroSim V2.1 `train.py`) draws each
-branch as one exponential between the ends of the conductance range,
-
-    G(P) = G_min + B (1 - exp(-P / A)),    B = (G_max - G_min) / (1 - exp(-P_max / A)).
-
-An LTP pulse raises P by one on the LTP curve, an LTD pulse lowers it by one on the LTD curve. With
-A > 0 the curve bends up from the straight line, with A < 0 down: LTP that saturates has a positive
-sign and LTD that falls fast at first a negative one.
-
-NeuroSim's users state a label instead of A, from -9 to 9, which its `getParamA` looks up. The
-900 numbers of that table follow one rule: the label is the largest distance of the normalised
-curve from the straight line, at a right angle to it, in units of 0.07 (`label_of_a`).
-"""
+"""Device cards as parameters of NeuroSim's analog synapse (`neurosim_curve` has its form)."""
 
 from __future__ import annotations
 
@@ -20,25 +6,25 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 
 from device_models.card import BRANCHES, DeviceCard
+from device_models.exports.neurosim_curve import (
+    NeuroSimBranch,
+    a_of_label,
+    fit_branch,
+    label_per_log_a,
+    normalised_curve,
+)
 from device_models.plain_text import one_line
 
 FloatArray = NDArray[np.float64]
 
 SCHEMA = "fieldcrossbar.neurosim"
-SCHEMA_VERSION = 1
-DISTANCE_PER_LABEL = 0.07
-MAX_LABEL = 9.0
-LABELS_PER_UNIT = 100
-"""NeuroSim cuts labels off at 0.01, which moves a curve by at most 0.001 of the range."""
-
+SCHEMA_VERSION = 2
 MAX_PULSES = 1024
 """Longer branches are compared at this many pulses, evenly spread, and at pulse 0."""
 
@@ -47,27 +33,12 @@ POOR_FIT = 0.05
 
 
 @dataclass(frozen=True)
-class NeuroSimBranch:
-    """One branch as NeuroSim draws it, and how far that is from the card.
-
-    `label`: NL_LTP or NL_LTD; `rms_error`, `max_error`: NeuroSim's curve less the card's at every
-    pulse, over the conductance range [1]; `n_levels`: pulses from one end of the branch to the
-    other, NeuroSim's maxNumLevelLTP or maxNumLevelLTD [1].
-    """
-
-    label: float
-    rms_error: float
-    max_error: float
-    n_levels: int = 0
-
-
-@dataclass(frozen=True)
 class NeuroSimParameters:
     """What NeuroSim asks of a device; None for what the card cannot say.
 
     Conductances [S]; `on_off_ratio` [1]; `sigma_c2c`: std that one pulse adds,
     over the conductance range [1]; `sigma_d2d`: std of the labels over the devices [1];
-    voltages: magnitudes [V]; width of a write pulse [s].
+    voltages: magnitudes [V]; widths of write pulses [s].
     """
 
     ltp: NeuroSimBranch
@@ -80,7 +51,8 @@ class NeuroSimParameters:
     read_voltage_V: float | None = None
     write_voltage_ltp_V: float | None = None
     write_voltage_ltd_V: float | None = None
-    write_pulse_width_s: float | None = None
+    write_pulse_width_ltp_s: float | None = None
+    write_pulse_width_ltd_s: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -94,52 +66,6 @@ class NeuroSimParameters:
         return normalised_curve(
             a_of_label(fitted.label), _position(branch, np.asarray(pulses), fitted.n_levels)
         )
-
-
-def label_of_a(a: ArrayLike) -> FloatArray:
-    """Nonlinearity label [1] of the normalised A = A / P_max [1], any shape but zero, signed.
-
-    The normalised curve is furthest from the straight line where its slope is 1, at
-    a ln(b / a) with b = 1 / (1 - exp(-1 / a)), and there it is b - a - a ln(b / a) above it.
-    """
-    size = np.abs(np.asarray(a, dtype=float))
-    b = -1 / np.expm1(-1 / size)
-    above = b - size - size * np.log(b / size)
-    return np.sign(a) * above / (math.sqrt(2) * DISTANCE_PER_LABEL)
-
-
-@cache
-def a_of_label(label: float) -> float:
-    """Normalised A [1] of a nonlinearity label, what NeuroSim's `getParamA` looks up.
-
-    Raises ValueError for a label outside of -9 to 9 or closer to 0 than 0.01, NeuroSim's smallest.
-    """
-    size = abs(label)
-    if not 1 / LABELS_PER_UNIT <= size <= MAX_LABEL:
-        raise ValueError(
-            f"a nonlinearity label has a size from {1 / LABELS_PER_UNIT:g} to {MAX_LABEL:g}, "
-            f"got {label:g}"
-        )
-    log_a = brentq(lambda x: float(label_of_a(math.exp(x))) - size, math.log(1e-3), math.log(1e3))
-    return math.copysign(math.exp(log_a), label)
-
-
-def normalised_curve(a: ArrayLike, position: ArrayLike) -> FloatArray:
-    """(G - G_min) / (G_max - G_min) at P / P_max = `position` from 0 to 1; shapes broadcast."""
-    a = np.asarray(a, dtype=float)
-    return np.expm1(-np.asarray(position) / a) / np.expm1(-1 / a)
-
-
-def fit_branch(position: ArrayLike, share: ArrayLike) -> NeuroSimBranch:
-    """Best branch for shares of the range (n,) at positions P / P_max (n,), least squares.
-
-    Every label that NeuroSim tells apart is tried, so the fit is the best there is.
-    """
-    labels, a = _all_labels()
-    error = normalised_curve(a[:, None], position) - np.asarray(share)
-    rms = np.sqrt(np.mean(error**2, axis=1))
-    best = int(np.argmin(rms))
-    return NeuroSimBranch(float(labels[best]), float(rms[best]), float(np.max(np.abs(error[best]))))
 
 
 def neurosim_parameters(card: DeviceCard, field_G: float = 0.0) -> NeuroSimParameters:
@@ -167,14 +93,15 @@ def neurosim_parameters(card: DeviceCard, field_G: float = 0.0) -> NeuroSimParam
         ltd=branches["LTD"],
         sigma_c2c=card.spread.step_c2c * float(np.sqrt(np.mean(np.square(np.concatenate(steps))))),
         sigma_d2d=card.spread.step_d2d
-        * math.sqrt(sum(_label_per_log_a(b.label) ** 2 for b in branches.values()) / 2),
+        * math.sqrt(sum(label_per_log_a(b.label) ** 2 for b in branches.values()) / 2),
         max_conductance_S=high if in_siemens else None,
         min_conductance_S=low if in_siemens else None,
         on_off_ratio=ratio if 0 < ratio < math.inf else None,
-        read_voltage_V=_magnitude(conditions, "read_voltage_V"),
-        write_voltage_ltp_V=_magnitude(conditions, "ltp_amplitude_V"),
-        write_voltage_ltd_V=_magnitude(conditions, "ltd_amplitude_V"),
-        write_pulse_width_s=_magnitude(conditions, "pulse_width_s"),
+        read_voltage_V=_magnitude(conditions.read_voltage_V),
+        write_voltage_ltp_V=_magnitude(conditions.ltp_amplitude_V),
+        write_voltage_ltd_V=_magnitude(conditions.ltd_amplitude_V),
+        write_pulse_width_ltp_s=conditions.ltp_pulse_width_s,
+        write_pulse_width_ltd_s=conditions.ltd_pulse_width_s,
         notes=tuple(_notes(card, branches, low)),
     )
 
@@ -193,6 +120,7 @@ def neurosim_json(card: DeviceCard, field_G: float = 0.0) -> str:
             "sha256": card.sha256,
         },
         "field_G": field_G,
+        "conditions": one_line(card.conditions.words()) or None,
         "max_conductance_S": p.max_conductance_S,
         "min_conductance_S": p.min_conductance_S,
         "on_off_ratio": p.on_off_ratio,
@@ -211,7 +139,8 @@ def neurosim_json(card: DeviceCard, field_G: float = 0.0) -> str:
         "read_voltage_V": p.read_voltage_V,
         "write_voltage_ltp_V": p.write_voltage_ltp_V,
         "write_voltage_ltd_V": p.write_voltage_ltd_V,
-        "write_pulse_width_s": p.write_pulse_width_s,
+        "write_pulse_width_ltp_s": p.write_pulse_width_ltp_s,
+        "write_pulse_width_ltd_s": p.write_pulse_width_ltd_s,
     }
     content = {key: value for key, value in content.items() if value is not None}
     content["notes"] = list(p.notes)
@@ -234,8 +163,8 @@ def mlp_lines(card: DeviceCard, field_G: float, parameters: NeuroSimParameters) 
         ("readVoltage", p.read_voltage_V, "V"),
         ("writeVoltageLTP", p.write_voltage_ltp_V, "V"),
         ("writeVoltageLTD", p.write_voltage_ltd_V, "V"),
-        ("writePulseWidthLTP", p.write_pulse_width_s, "s"),
-        ("writePulseWidthLTD", p.write_pulse_width_s, "s"),
+        ("writePulseWidthLTP", p.write_pulse_width_ltp_s, "s"),
+        ("writePulseWidthLTD", p.write_pulse_width_ltd_s, "s"),
     )
     lines = [f"// {_origin(card, field_G)}"]
     lines += [
@@ -302,27 +231,6 @@ def _position(branch: str, pulses: FloatArray, n_pulses: int) -> FloatArray:
     return pulses / n_pulses if branch == "LTP" else 1 - pulses / n_pulses
 
 
-@cache
-def _all_labels() -> tuple[FloatArray, FloatArray]:
-    """Every label NeuroSim tells apart, and its normalised A; 2 x 900 each."""
-    size = np.arange(1, round(MAX_LABEL * LABELS_PER_UNIT) + 1) / LABELS_PER_UNIT
-    labels = np.concatenate([-size[::-1], size])
-    return labels, np.array([a_of_label(float(label)) for label in labels])
-
-
-def _label_per_log_a(label: float) -> float:
-    """Change of the label per relative change of A, central difference."""
-    a, h = a_of_label(label), 1e-4
-    return float(label_of_a(a * (1 + h)) - label_of_a(a * (1 - h))) / (2 * h)
-
-
-def _magnitude(conditions: Mapping[str, Any], key: str) -> float | None:
-    """Size of a condition; None where the card does not state it as a number other than 0."""
-    value = conditions.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        size = abs(float(value))
-    except OverflowError:
-        return None
-    return size if 0 < size < math.inf else None
+def _magnitude(value: float | None) -> float | None:
+    """Size of a condition; None where the card does not state it, or states 0."""
+    return abs(value) if value else None

@@ -28,6 +28,7 @@ Cluster = tuple[str, int]
 PRIOR_SHARE = 1 / 3
 """Spread between devices that is expected, as a share of the prior of a fit: a factor of e."""
 
+MIN_DEVICES = 3
 LEAST_NOISE = 1e-3
 """Noise of a reading that is set against the prior, at least, as a share of the response."""
 
@@ -37,8 +38,8 @@ def shrunk_fit(law: Law, points: Points, noise: float) -> Fit:
 
     `noise`: std of a reading of weight 1, in the unit of the response.
     """
-    prior = _device_prior(law, float(np.ptp(points.values)))
-    noise = _at_least(noise, points.values, points.weights)
+    prior = device_prior(law, float(np.ptp(points.values)))
+    noise = at_least(noise, points.values, points.weights)
     centre, n_theta = law.theta, len(law.theta)
 
     def at(theta: FloatArray) -> Law | None:
@@ -66,27 +67,39 @@ def shrunk_fit(law: Law, points: Points, noise: float) -> Fit:
     return Fit(found, Solution(found.theta, root * (found(points.pulses) - points.values), columns))
 
 
-def between_devices(
-    branches: Sequence[Branch], laws: Sequence[Law], fewest: int
-) -> FloatArray | None:
+def between_devices(branches: Sequence[Branch], laws: Sequence[Law]) -> FloatArray | None:
     """Covariance between devices of the coordinates of all branches, (n, n).
 
-    None where fewer devices than `fewest` have all the branches.
+    None where fewer than three devices have all the branches.
     """
-    clusters = [c for c in branches[0].clusters if all(c in b.clusters for b in branches)]
-    devices = list(dict.fromkeys(d for d, _ in clusters))
-    if len(devices) < fewest:
+    clusters = in_all(branches)
+    if len({d for d, _ in clusters}) < MIN_DEVICES:
         return None
     moved, by_noise = zip(
         *(_moved(b, law, clusters) for b, law in zip(branches, laws, strict=True)), strict=True
     )
+    return beyond_cycles(np.concatenate(moved, axis=1), block_diag(*by_noise), clusters)
+
+
+def in_all(branches: Sequence[Branch]) -> list[Cluster]:
+    """Clusters (device, cycle) that were read in all branches."""
+    return [c for c in branches[0].clusters if all(c in b.clusters for b in branches)]
+
+
+def beyond_cycles(
+    moved: FloatArray, by_noise: FloatArray, clusters: Sequence[Cluster]
+) -> FloatArray:
+    """Covariance between devices of changes (clusters, n) beyond that of cycles, or of noise.
+
+    `by_noise`: mean covariance of one change by the noise of its readings, (n, n).
+    """
+    devices = list(dict.fromkeys(d for d, _ in clusters))
     groups = [[i for i, c in enumerate(clusters) if c[0] == device] for device in devices]
-    of_cycles = np.concatenate(moved, axis=1)
-    means = np.array([of_cycles[own].mean(axis=0) for own in groups])
+    means = np.array([moved[own].mean(axis=0) for own in groups])
     cycles = np.mean([1 / len(own) for own in groups])
-    left = np.concatenate([of_cycles[own] - of_cycles[own].mean(axis=0) for own in groups])
+    left = np.concatenate([moved[own] - moved[own].mean(axis=0) for own in groups])
     dof = len(clusters) - len(devices)
-    within = left.T @ left / dof if dof >= MIN_DOF else block_diag(*by_noise)
+    within = left.T @ left / dof if dof >= MIN_DOF else by_noise
     return device_covariance(means, within * cycles)
 
 
@@ -96,8 +109,8 @@ def _moved(branch: Branch, law: Law, clusters: Sequence[Cluster]) -> tuple[Float
     And the mean covariance of one by the noise of its readings, (n_theta, n_theta).
     """
     noise = white_noise(branch, [law] * len(branch.clusters), weighted=True)
-    prior = _device_prior(law, float(np.ptp(law(branch.pulses))))
-    floor = _at_least(noise, law(branch.pulses), branch.weights)
+    prior = device_prior(law, float(np.ptp(law(branch.pulses))))
+    floor = at_least(noise, law(branch.pulses), branch.weights)
     changes, by_noise = {}, np.zeros((len(prior), len(prior)))
     for cluster, rows in zip(branch.clusters, branch.rows, strict=True):
         root = np.sqrt(branch.weights[rows])
@@ -110,13 +123,13 @@ def _moved(branch: Branch, law: Law, clusters: Sequence[Cluster]) -> tuple[Float
     return np.array([changes[c] for c in clusters]), by_noise / len(branch.clusters)
 
 
-def _device_prior(law: Law, span: float) -> FloatArray:
+def device_prior(law: Law, span: float) -> FloatArray:
     """Std of each coordinate around the card's, (n_theta,): half the range for a start."""
     prior = prior_std(law) * PRIOR_SHARE
     return np.where(np.isfinite(prior), prior, max(span / 2, np.finfo(float).tiny))
 
 
-def _at_least(noise: float, values: FloatArray, weights: FloatArray) -> float:
+def at_least(noise: float, values: FloatArray, weights: FloatArray) -> float:
     """The noise of weight 1, or the least that is set against the prior for a response (n,)."""
     away = values - np.average(values, weights=weights)
     size = 2 * float(np.sqrt(np.mean(weights * away**2)))

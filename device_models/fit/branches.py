@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.card import BRANCHES
+from device_models.card import BRANCHES, Conditions
 from device_models.fit.branch import Branch, shape_free
 from device_models.fit.weighing import weighted
 from device_models.pulses import PulseData, Segment
@@ -25,7 +25,7 @@ class FitError(ValueError):
     """A measurement no card can be made of; the message is one line."""
 
 
-def select_branches(data: PulseData) -> tuple[list[Branch], dict[str, Any], list[str]]:
+def select_branches(data: PulseData) -> tuple[list[Branch], Conditions, list[str]]:
     """Branches to fit, the conditions they were taken under, and warnings.
 
     A card holds one pulse of each sign: where the data have several amplitudes or widths, the
@@ -33,7 +33,7 @@ def select_branches(data: PulseData) -> tuple[list[Branch], dict[str, Any], list
     conditions.
     """
     warnings: list[str] = []
-    conditions: dict[str, Any] = _other_conditions(data)
+    conditions = _other_conditions(data)
     chosen: dict[str, list[Segment]] = {}
     for branch in BRANCHES:
         own = [s for s in data.segments if s.branch == branch]
@@ -55,18 +55,26 @@ def select_branches(data: PulseData) -> tuple[list[Branch], dict[str, Any], list
     firsts = {b: min(float(s.pulses.min()) for s in own) for b, own in chosen.items()}
     order = sorted(by_field, key=lambda key: (key[0], BRANCHES.index(key[1])))
     branches = [_branch(b, f, by_field[f, b], data, firsts[b]) for f, b in order]
-    return branches, conditions, warnings
+    for branch, first in firsts.items():
+        if first:
+            conditions[f"{branch.lower()}_first_pulse"] = first
+    return branches, Conditions(**conditions), warnings
 
 
 def _other_conditions(data: PulseData) -> dict[str, Any]:
-    """What the readings were taken under beside field and pulses; FitError for several."""
+    """What the readings were taken under beside field and pulses; FitError for several names."""
     if len(data.conditions) > 1:
         names = ", ".join(data.conditions[:5])
         raise FitError(
             f"{data.source}: readings under {len(data.conditions)} conditions ({names}), a card "
             f"holds one; in Python data.under({data.conditions[0]!r}) is one of them"
         )
-    return {"condition": data.conditions[0]} if data.conditions else {}
+    conditions: dict[str, Any] = {"condition": data.conditions[0]} if data.conditions else {}
+    if data.read_voltage_V is not None:
+        conditions["read_voltage_V"] = data.read_voltage_V
+    if data.temperature_K is not None and data.temperature_K > 0:
+        conditions["temperature_K"] = data.temperature_K
+    return conditions
 
 
 def check_complete(data: PulseData) -> None:
@@ -172,5 +180,5 @@ def _conditions(branch: str, segments: list[Segment]) -> dict[str, Any]:
     elif first.amplitude_V is not None:
         conditions[f"{key}_amplitude_V"] = float(first.amplitude_V)
     if first.width_s is not None:
-        conditions[f"{key}_width_s"] = float(first.width_s)
+        conditions[f"{key}_pulse_width_s"] = float(first.width_s)
     return conditions

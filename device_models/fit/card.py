@@ -12,13 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device_models.card import Curve, DeviceCard, Uncertainty, card_from_dict
+from device_models.card import (
+    ALIGNMENTS,
+    BRANCHES,
+    Curve,
+    DeviceCard,
+    Uncertainty,
+    card_from_dict,
+)
 from device_models.fit.branch import Branch
 from device_models.fit.branches import FitError, check_complete
 from device_models.fit.curve_fit import CurveFit, fit_curves
 from device_models.fit.devices import rounded
-from device_models.fit.joint import MAGNETIC, JointFit
-from device_models.fit.quality import field_ranges, quality
+from device_models.fit.joint import JointFit
+from device_models.fit.quality import field_ranges, pooled, quality
 from device_models.fit.select import Choice
 from device_models.pulses import PulseData
 
@@ -54,10 +61,10 @@ def fit_card(
     check_complete(data)
     fit = fit_curves(data, law=law, bootstrap=bootstrap, seed=seed)
     ranges = field_ranges(fit.branches, fit.laws)
-    curves = tuple(
-        Curve(b.branch, b.field_G, law, quality(b, law, noise, ranges[b.field_G]), _end(b, fit))
+    qualities = [
+        quality(b, law, noise, ranges[b.field_G])
         for b, law, noise in zip(fit.branches, fit.laws, fit.noise, strict=True)
-    )
+    ]
     draft = DeviceCard(
         name=name or _identifier(Path(data.source).stem),
         title=title or f"Device measured in {Path(data.source).name}",
@@ -66,13 +73,15 @@ def fit_card(
         quantity="conductance",
         unit="S" if data.unit == "ohm" else data.unit,
         n_pulses=fit.n_pulses,
-        curves=curves,
+        curves=_parts(fit, fit.joint, qualities) if fit.joint else _curves(fit, qualities),
+        layers=fit.joint.layers if fit.joint else None,
         spread=fit.spread,
-        conditions=fit.conditions | _first_pulses(fit.branches) | _magnetics(fit.joint),
+        conditions=fit.conditions,
         source=_source(data, fit, reference),
     )
     d2d = None if fit.d2d is None else _rows(fit.d2d)
-    uncertainty = Uncertainty(draft.parameters, _rows(fit.covariance), d2d)
+    known = fit.joint.parts_covariance if fit.joint else fit.covariance
+    uncertainty = Uncertainty(draft.parameters, _rows(known), d2d)
     content = replace(draft, uncertainty=uncertainty).to_dict()
     try:
         # Through the same door as a stranger's card: what is written can be read.
@@ -82,25 +91,31 @@ def fit_card(
     return CardFit(card=card, **{f.name: getattr(fit, f.name) for f in fields(fit)})
 
 
-def _end(branch: Branch, fit: CurveFit) -> float | None:
-    """Where the curve was measured to, None for the end of the card."""
-    return branch.end if branch.end < fit.n_pulses else None
+def _curves(fit: CurveFit, qualities: Sequence[dict[str, Any]]) -> tuple[Curve, ...]:
+    """A curve for every branch at every field, as far as each was measured."""
+    rows = zip(fit.branches, fit.laws, qualities, strict=True)
+    return tuple(Curve(b.branch, b.field_G, law, own, _end([b], fit)) for b, law, own in rows)
 
 
-def _first_pulses(branches: Sequence[Branch]) -> dict[str, float]:
-    """Pulses that had come before the first reading, for the branches that start so."""
-    return {f"{b.branch.lower()}_first_pulse": b.first_pulse for b in branches if b.first_pulse}
+def _parts(
+    fit: CurveFit, joint: JointFit, qualities: Sequence[dict[str, Any]]
+) -> tuple[Curve, ...]:
+    """Curves of each branch in both alignments, as far as it was measured at every field."""
+    parts = iter(joint.parts)
+    curves = []
+    for alignment in ALIGNMENTS:
+        for branch in BRANCHES:
+            own = [i for i, b in enumerate(fit.branches) if b.branch == branch]
+            quality = pooled([qualities[i] for i in own])
+            end = _end([fit.branches[i] for i in own], fit)
+            curves.append(Curve(branch, None, next(parts), quality, end, alignment))
+    return tuple(curves)
 
 
-def _magnetics(joint: JointFit | None) -> dict[str, Any]:
-    if joint is None:
-        return {}
-    return {
-        "antiparallel_fraction": {
-            name: {"value": rounded(value), "standard_error": rounded(error)}
-            for name, (value, error) in zip(MAGNETIC, joint.magnetics, strict=True)
-        }
-    }
+def _end(branches: Sequence[Branch], fit: CurveFit) -> float | None:
+    """Where all of the branches were measured to, None for the end of the card."""
+    end = min(b.end for b in branches)
+    return end if end < fit.n_pulses else None
 
 
 def _source(data: PulseData, fit: CurveFit, reference: str) -> dict[str, Any]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from device_models.card import BRANCHES, Spread
+from device_models.card import BRANCHES, Conditions, Spread
 from device_models.curves import Law
+from device_models.fit.between import between_devices
+from device_models.fit.between_parts import between_parts
 from device_models.fit.branches import Branch, FitError, select_branches
 from device_models.fit.devices import device_fits, find_spread, read_noise_of, spread_findings
 from device_models.fit.findings import find_findings
 from device_models.fit.joint import JointFit, fit_jointly
-from device_models.fit.laws import CANDIDATES, Fit, prior_std, times
+from device_models.fit.laws import CANDIDATES, PRIOR_LOG_STD, Fit, prior_std, times
 from device_models.fit.quality import half_range
 from device_models.fit.scale import (
     choice_times,
@@ -47,7 +48,8 @@ class CurveFit:
     `branches` are the readings in conductance, `laws` the curves in their order, `choices` how
     each branch's law was chosen, `noise` the noise of single pulses of each curve, `joint` the
     model in the field where there is one. `covariance` (n, n) of the coordinates of all curves one
-    after the other, `d2d` that between devices where it is known, `covariance_from` what the
+    after the other, `d2d` that between devices where it is known, of the coordinates a card has:
+    those of the parts and layers where there is a `joint` model. `covariance_from`: what the
     standard errors come from. `conditions` of the pulses; `warnings` the reader's and the fit's,
     what makes a result bad first.
     """
@@ -61,7 +63,7 @@ class CurveFit:
     d2d: FloatArray | None
     covariance_from: str
     spread: Spread
-    conditions: dict[str, Any]
+    conditions: Conditions
     warnings: tuple[str, ...]
 
     @property
@@ -91,6 +93,7 @@ def fit_curves(
     laws = list(joint.laws) if joint else [f.law for f in fits]
     if joint:
         matrix, covariance_from = joint.covariance, "joint model in the field"
+        joint = replace(joint, parts_covariance=_limited_parts(joint))
     else:
         matrix, covariance_from = all_curves_covariance(branches, fits, bootstrap, seed)
         matrix, covariance_from = _widened(matrix, covariance_from, branches, choices)
@@ -102,9 +105,10 @@ def fit_curves(
     ]
     half = half_range(branches, laws)
     read_noise = read_noise_of(data, in_unit)
-    d2d, spread = find_spread(
+    spread = find_spread(
         branches, laws, noise, half, None if read_noise is None else read_noise / size
     )
+    d2d = between_parts(branches, joint) if joint else between_devices(branches, laws)
     warnings += spread_findings(branches, noise, half)
     loud, quiet = find_findings(branches, laws, matrix, joint)
     return CurveFit(
@@ -114,12 +118,19 @@ def fit_curves(
         noise=tuple(noise_times(own, size) for own in noise),
         joint=joint_times(joint, size) if joint else None,
         covariance=matrix_times(matrix, laws, size),
-        d2d=None if d2d is None else matrix_times(d2d, laws, size),
+        d2d=None if d2d is None else matrix_times(d2d, joint.parts if joint else laws, size),
         covariance_from=covariance_from,
         spread=spread,
         conditions=conditions,
         warnings=(*loud, *data.warnings, *warnings, *quiet),
     )
+
+
+def _limited_parts(joint: JointFit) -> FloatArray:
+    """Covariance of the parts and layers with no coordinate wider than its weak prior."""
+    of_layers = np.array([np.inf, np.inf, PRIOR_LOG_STD, PRIOR_LOG_STD])
+    prior = np.concatenate([*(prior_std(law) for law in joint.parts), of_layers])
+    return limited(joint.parts_covariance, prior)
 
 
 def last_pulse(branches: Sequence[Branch]) -> int:

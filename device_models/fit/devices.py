@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from device_models.card import Spread
 from device_models.curves import Law
 from device_models.fit.bands import drift
-from device_models.fit.between import between_devices, shrunk_fit
+from device_models.fit.between import shrunk_fit
 from device_models.fit.branches import Branch
 from device_models.fit.laws import Fit
 from device_models.fit.levels import Levels, by_chance, components, levels
@@ -19,7 +19,6 @@ from device_models.pulses import PulseData
 
 FloatArray = NDArray[np.float64]
 
-MIN_DEVICES = 3
 ROUNDING = 1e-9
 """Spreads below this are those of the last digits."""
 
@@ -54,10 +53,9 @@ def find_spread(
     noise: Sequence[PulseNoise],
     half: float,
     read_noise: float | None = None,
-) -> tuple[FloatArray | None, Spread]:
-    """Covariance between devices where there are three or more, and the card's spreads.
+) -> Spread:
+    """The card's spreads, straight from the readings: a device has too few for its own curve.
 
-    Both come straight from the readings: a device has too few for a curve of its own.
     `read_noise`: std of a single read where states were read several times [unit of the response].
     """
     found = [levels(b, law) for b, law in zip(branches, laws, strict=True)]
@@ -65,7 +63,7 @@ def find_spread(
     low, high, cycles = _ends_of_range(branches, laws, found, chance)
     n_devices = len({d for b in branches for d, _ in b.clusters})
     of_pulses = _pulse_spread(noise, half)
-    spread = Spread(
+    return Spread(
         **of_pulses,
         step_d2d=rounded(_step_spread(branches, found, chance)),
         range_d2d=rounded(float(np.sqrt((low**2 + high**2) / 2))),
@@ -81,9 +79,6 @@ def find_spread(
             ]
         ),
     )
-    if n_devices < MIN_DEVICES:
-        return None, spread
-    return between_devices(branches, laws, MIN_DEVICES), spread
 
 
 def noise_notes(

@@ -50,6 +50,16 @@ def quality(
     return content
 
 
+def pooled(qualities: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The quality of curves at several fields as that of one: sums, and root mean squares."""
+    content: dict[str, Any] = {}
+    for key in qualities[0]:
+        values = [own[key] for own in qualities if key in own]
+        whole = key.startswith("n_")
+        content[key] = sum(values) if whole else rounded(rms(np.array(values)))
+    return content | {"n_fields": len(qualities)}
+
+
 def mean_misfit(branch: Branch, law: Law) -> float:
     """Root mean square of what the curve leaves of the mean response, in its unit."""
     points = branch.points()

@@ -38,9 +38,13 @@ def on_scale(branch: Branch, size: float) -> Branch:
 
 
 def matrix_times(matrix: FloatArray, laws: Sequence[Law], size: float) -> FloatArray:
-    """Covariance of the coordinates of responses `size` times as large: only starts have a unit."""
+    """Covariance of the coordinates of responses `size` times as large: only starts have a unit.
+
+    Coordinates beyond those of the laws, of magnetic layers, stay as they are.
+    """
     names = [name for law in laws for name in law.theta_names]
-    factor = np.array([size if name == "start" else 1.0 for name in names])
+    factor = np.ones(len(matrix))
+    factor[: len(names)] = [size if name == "start" else 1.0 for name in names]
     return matrix * np.outer(factor, factor)
 
 
@@ -56,8 +60,13 @@ def noise_times(noise: PulseNoise, size: float) -> PulseNoise:
 
 def joint_times(joint: JointFit, size: float) -> JointFit:
     """The joint model of responses `size` times as large."""
-    laws = tuple(times(law, size) for law in joint.laws)
-    return replace(joint, laws=laws, covariance=matrix_times(joint.covariance, joint.laws, size))
+    return replace(
+        joint,
+        laws=tuple(times(law, size) for law in joint.laws),
+        covariance=matrix_times(joint.covariance, joint.laws, size),
+        parts=tuple(times(law, size) for law in joint.parts),
+        parts_covariance=matrix_times(joint.parts_covariance, joint.parts, size),
+    )
 
 
 def choice_times(choice: Choice, size: float) -> Choice:

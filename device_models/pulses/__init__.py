@@ -90,6 +90,8 @@ def read_pulses(
         warnings=(*contradictions(Path(path).stem, part.segments, branch), *part.warnings),
         columns=part.columns,
         read_noise=part.read_noise,
+        read_voltage_V=part.read_voltage_V,
+        temperature_K=part.temperature_K,
     )
 
 

@@ -15,7 +15,7 @@ from device_models.pulses.tables.head_labels import read
 from device_models.pulses.tables.rows import turn_rows
 from device_models.pulses.tables.settings import Settings
 from device_models.pulses.tables.table import Table
-from device_models.pulses.types import ColumnUse, Labels, PulseDataError, Segment, show
+from device_models.pulses.types import ColumnUse, Labels, PulseDataError, Segment, common, show
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Part:
     warnings: tuple[str, ...]
     columns: tuple[ColumnUse, ...] = ()
     read_noise: float | None = None
+    read_voltage_V: float | None = None
+    temperature_K: float | None = None
 
 
 def read_table(table: Table, options: Options) -> Part:
@@ -90,6 +92,8 @@ def read_table(table: Table, options: Options) -> Part:
         (*table.notes, *left_out, *measured.warnings, *roles.warnings, *notes, *suspicious),
         describe_columns(table, roles),
         measured.read_noise,
+        measured.read_voltage_V or table.settings.read_voltage_V,
+        table.settings.temperature_K,
     )
 
 
@@ -183,4 +187,6 @@ def _joined(tables: Sequence[Table], parts: Sequence[Part], notes: Sequence[str]
         segments=tuple(segment for part in parts for segment in part.segments),
         warnings=(*notes, *dict.fromkeys(warnings)),
         read_noise=max(noises, default=None),
+        read_voltage_V=common(part.read_voltage_V for part in parts),
+        temperature_K=common(part.temperature_K for part in parts),
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from device_models.pulses import read_pulses
 from device_models.pulses.branches.checks import check_segments
-from device_models.pulses.types import ColumnUse, PulseData, PulseDataError, Segment, show
+from device_models.pulses.types import ColumnUse, PulseData, PulseDataError, Segment, common, show
 
 FILES_ARE = ("device", "cycle")
 CYCLE_WORDS = re.compile(r"(?:^|[^a-z])(?:cycles?|cyc|runs?|loops?|sweeps?|repeats?|rep)[^a-z]*$")
@@ -80,6 +80,8 @@ def read_branches(
             ColumnUse(f"{p.name}: {use.name}", use.use) for p in parts for use in p.data.columns
         ),
         read_noise=_read_noise(parts),
+        read_voltage_V=common(p.data.read_voltage_V for p in parts),
+        temperature_K=common(p.data.temperature_K for p in parts),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -24,6 +25,12 @@ def note_once(warnings: list[str], text: str) -> None:
     """Add a warning that is not there yet."""
     if text not in warnings:
         warnings.append(text)
+
+
+def common(values: Iterable[float | None]) -> float | None:
+    """The one value among `values` that are stated; None where none is, or several are."""
+    stated = {v for v in values if v is not None}
+    return stated.pop() if len(stated) == 1 else None
 
 
 def show(cell: str) -> str:
@@ -100,7 +107,8 @@ class PulseData:
     `sha256` is that of the file's bytes. `warnings` name what is suspicious and what was left out,
     one line each; the readings themselves are never changed. `columns` say how each column was
     understood. `read_noise` is the std of a single read where each state was read several times,
-    in `unit`; None where it was read once.
+    in `unit`; None where it was read once. `read_voltage_V` and `temperature_K` are what the file
+    or the options state, None where they do not or state several.
     """
 
     quantity: str
@@ -111,6 +119,8 @@ class PulseData:
     warnings: tuple[str, ...] = ()
     columns: tuple[ColumnUse, ...] = ()
     read_noise: float | None = None
+    read_voltage_V: float | None = None
+    temperature_K: float | None = None
 
     def select(
         self,

@@ -24,6 +24,7 @@ from experiments.fitting.fit_report import (
     Report,
     choice_lines,
     conclusion_lines,
+    field_lines,
     parameter_lines,
     spread_text,
 )
@@ -81,10 +82,12 @@ def detail_lines(report: Report) -> list[str]:
     lines = [
         f"{'Note' if s == Severity.NOTE else 'Warning'}: {text}" for s, text in report.warnings
     ]
-    shown = len(fit.branches) if len(fit.branches) <= 2 else 2
-    lines += [f"{fit.branches[i].name}: {'; '.join(parameter_lines(fit, i))}" for i in range(shown)]
-    if shown < len(fit.branches):
-        lines.append(f"{len(fit.branches) - shown} more curves: see the text report")
+    curves = fit.card.curves
+    shown = min(len(curves), 2)
+    lines += [f"{curves[i].name}: {'; '.join(parameter_lines(fit, i))}" for i in range(shown)]
+    if shown < len(curves):
+        lines.append(f"{len(curves) - shown} more curves: see the text report")
+    lines += [line.strip() for line in field_lines(fit)]
     lines += [line[0].upper() + line[1:] for line in spread_text(fit)]
     lines += [f"Law of {line}" for line in choice_lines(fit)]
     return [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]

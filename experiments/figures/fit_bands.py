@@ -18,19 +18,16 @@ def draw_bands(axes: Axes, report: Report, i: int, factor: float) -> None:
     fit = report.fit
     branch, law = fit.branches[i], fit.laws[i]
     n = np.linspace(0, branch.end, 200)
-    covariance = curve_covariance(fit, i)
-    if covariance is not None:
-        half = confidence(law, covariance, n)
-        middle = law(n)
-        axes.fill_between(
-            n,
-            factor * (middle - half),
-            factor * (middle + half),
-            color=DATA,
-            alpha=0.3,
-            lw=0,
-            label="95 % confidence of the curve",
-        )
+    half, middle = confidence(law, curve_covariance(fit, i), n), law(n)
+    axes.fill_between(
+        n,
+        factor * (middle - half),
+        factor * (middle + half),
+        color=DATA,
+        alpha=0.3,
+        lw=0,
+        label="95 % confidence of the curve",
+    )
     if not report.checks:
         return
     check = report.checks[i]

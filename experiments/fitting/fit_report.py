@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from device_models.card import HISTORY, LAYER_KEYS
 from device_models.curves import Law
 from device_models.fit import CardFit
 from device_models.plain_text import one_line
@@ -102,17 +103,15 @@ def conclusion_lines(report: Report, width: int = WIDTH) -> list[str]:
     return lines
 
 
-def curve_covariance(fit: CardFit, index: int) -> np.ndarray | None:
-    """Covariance (n_theta, n_theta) of the fit of one curve; None where it is not known."""
-    if fit.card.uncertainty is None or fit.card.uncertainty.fit is None:
-        return None
-    sizes = [len(c.law.theta_names) for c in fit.card.curves]
+def curve_covariance(fit: CardFit, index: int) -> np.ndarray:
+    """Covariance (n_theta, n_theta) of the fit of one branch at one field."""
+    sizes = [len(law.theta_names) for law in fit.laws]
     own = slice(sum(sizes[:index]), sum(sizes[: index + 1]))
-    return np.array(fit.card.uncertainty.fit)[own, own]
+    return fit.covariance[own, own]
 
 
 def parameter_lines(fit: CardFit, index: int) -> list[str]:
-    """Parameters of one curve with 95 % intervals, a line each."""
+    """Parameters of one curve of the card with 95 % intervals, a line each."""
     curve = fit.card.curves[index]
     before = sum(len(c.law.theta_names) for c in fit.card.curves[:index])
     assert fit.card.uncertainty is not None
@@ -202,27 +201,43 @@ def spread_text(fit: CardFit) -> list[str]:
 
 def _branch_lines(fit: CardFit) -> list[str]:
     lines = ["", "Curves (95 % intervals)"]
-    for i, (curve, branch) in enumerate(zip(fit.card.curves, fit.branches, strict=True)):
+    for i, (law, branch) in enumerate(zip(fit.laws, fit.branches, strict=True)):
         whole, points = range_at(fit.card, branch.field_G), branch.points()
         single, mean = (
-            float(np.sqrt(np.mean((curve.law(n) - values) ** 2))) / whole
+            float(np.sqrt(np.mean((law(n) - values) ** 2))) / whole
             for n, values in ((branch.pulses, branch.values), (points.pulses, points.values))
         )
         lines.append(
-            f"  {branch.name}: {curve.law.name}, RMSE {percent(single)} of the range, of the mean "
+            f"  {branch.name}: {law.name}, RMSE {percent(single)} of the range, of the mean "
             f"response {percent(mean)}"
         )
+        if fit.joint is None:
+            lines += [f"    {line}" for line in parameter_lines(fit, i)]
+    for i, curve in enumerate(fit.card.curves if fit.joint else ()):
+        lines.append(f"  {curve.branch}, {curve.alignment} layers: {curve.law.name}")
         lines += [f"    {line}" for line in parameter_lines(fit, i)]
-    lines += [f"  standard errors from: {fit.covariance_from}"]
-    if fit.joint:
-        magnetics = fit.card.conditions["antiparallel_fraction"]
-        parts = [
-            f"{name.removesuffix('_G').replace('_', ' ')} "
-            f"{entry['value']:.4g} ± {Z95 * entry['standard_error']:.2g} G"
-            for name, entry in magnetics.items()
-        ]
-        lines.append(f"  one p_AP(H) for all fields: {', '.join(parts)}")
+    lines += [f"  standard errors from: {fit.covariance_from}", *field_lines(fit)]
     return [*lines, "", "Choice of the law (lower is better)", *_indented(choice_lines(fit))]
+
+
+def field_lines(fit: CardFit) -> list[str]:
+    """What the magnetic field does, as far as the card knows."""
+    if layers := fit.card.layers:
+        numbers = zip(LAYER_KEYS, layers.standard_errors_G or (), strict=False)
+        parts = [
+            f"{key.removesuffix('_G').replace('_', ' ')} "
+            f"{getattr(layers, key):.4g} ± {Z95 * error:.2g} G"
+            for key, error in numbers
+        ]
+        return [
+            f"  one p_AP(H) for all fields: {', '.join(parts)}",
+            f"  known from {layers.range_G[0]:g} to {layers.range_G[1]:g} G, {HISTORY}",
+        ]
+    if len(fit.card.fields_G) == 1:
+        return []
+    error = fit.card.interpolation_error
+    known = "not known from two fields" if error is None else f"about {percent(error)} of the range"
+    return [f"  between the fields linear in conductance; error {known}"]
 
 
 def _spread_lines(fit: CardFit) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
-from device_models.exports.neurosim import NeuroSimBranch, fit_branch
+from device_models.exports.neurosim_curve import NeuroSimBranch, fit_branch
 from device_models.fit import fit_curves
 from device_models.fit.branches import Branch
 from device_models.fit.spread import PulseNoise

@@ -51,6 +51,15 @@ def over_voltage(
     return [v / u for v, u in zip(values, voltages, strict=True) if u is not None]
 
 
+def common_read_voltage(
+    table: Table, roles: Roles, columns: Sequence[tuple[int, Heading]], option: float | None
+) -> float | None:
+    """The one read voltage of all readings [V]; None where none is stated, or several are."""
+    found = [_read_voltage(table, roles, heading, option) for _, heading in columns]
+    stated = np.concatenate([np.ravel(v) for v in found if v is not None] or [np.empty(0)])
+    return float(stated[0]) if stated.size and np.allclose(stated, stated[0]) else None
+
+
 def _needs_voltage(table: Table, roles: Roles, column: int) -> PulseDataError:
     """A current without read voltage: as an option, or by the column that could hold it."""
     more = "a column 'V_read (V)'"

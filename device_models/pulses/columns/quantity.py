@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from device_models.pulses.columns.cells import Readings, read_numbers
-from device_models.pulses.columns.currents import assumes_si, over_voltage
+from device_models.pulses.columns.currents import assumes_si, common_read_voltage, over_voltage
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import QUANTITIES
 from device_models.pulses.columns.repeated_rows import AveragedTable
@@ -24,7 +24,8 @@ from device_models.pulses.units import EXPECTED, Unit, find_unit
 class Quantity:
     """What was measured: quantity, unit, and one array of values for each column of readings.
 
-    `read_noise` is the std of one read, in the unit, where states were read several times.
+    `read_noise` is the std of one read, in the unit, where states were read several times;
+    `read_voltage_V` that of currents, where it is one for all.
     """
 
     quantity: str
@@ -32,6 +33,7 @@ class Quantity:
     values: tuple[FloatArray, ...]
     warnings: list[str] = field(default_factory=list)
     read_noise: float | None = None
+    read_voltage_V: float | None = None
 
 
 def measure(
@@ -61,7 +63,9 @@ def measure(
     known = in_si or (units[0] is not None and units[0].measures != "arbitrary")
     warnings = [*_unit_warnings(units, what, in_si), *_change_warnings(table, columns)]
     values = _converted(readings, units)
+    read = None
     if what == "current":
+        read = common_read_voltage(table, roles, columns, read_voltage_V)
         values = over_voltage(table, roles, columns, values, units[0], read_voltage_V, warnings)
     elif read_voltage_V is not None:
         raise PulseDataError(f"{table.path}: option read_voltage_V: the file holds no currents")
@@ -72,7 +76,7 @@ def measure(
     means, noise = _averaged(sets, values)
     noise = noise or _noise_of_rows(table, columns, readings, values)
     name, base = ("resistance", "ohm") if what == "resistance" else ("conductance", "S")
-    return Quantity(name, base if known else "1", means, [*warnings, *turned], noise)
+    return Quantity(name, base if known else "1", means, [*warnings, *turned], noise, read)
 
 
 def _converted(readings: Sequence[Readings], units: Sequence[Unit | None]) -> list[FloatArray]:
