@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from crossbar.kernels import has_cpu_kernels
 from crossbar.recipes.base import Recipe
