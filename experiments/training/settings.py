@@ -38,7 +38,6 @@ from crossbar.recipes import (
     TikiTakaSettings,
 )
 from crossbar.recipes.settings import not_read
-from crossbar.tile import CELLS
 from device_models.card import MAX_SPREAD
 from experiments.command.complaints import complaints
 from experiments.data.images import PIXELS
@@ -213,7 +212,7 @@ _TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 class _MemristorTiles(_Tiles):
     name: Literal["memristor"]
-    cells: Annotated[str, one_of(CELLS)] = "single"
+    cells: Literal["single", "pair"] = "single"
 
 
 class MixedPrecisionTiles(_MemristorTiles):
