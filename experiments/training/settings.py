@@ -35,7 +35,6 @@ from crossbar.recipes import (
     TikiTakaSettings,
 )
 from crossbar.recipes.settings import not_read
-from crossbar.tile import CELLS
 from device_models.errors import FieldCrossbarError
 from experiments.command.complaints import complaints
 from experiments.training.data_settings import Data
@@ -200,7 +199,7 @@ _TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 class _MemristorTiles(_Tiles):
     name: Literal["memristor"]
-    cells: Annotated[str, one_of(CELLS)] = "single"
+    cells: Literal["single", "pair"] = "single"
 
 
 class MixedPrecisionTiles(_MemristorTiles):
