@@ -93,6 +93,15 @@ class MemristorTile(KeepsContext, CustomTile):
         check_finite("weights", torch.as_tensor(weight), "no device was programmed")
         super().set_weights(weight, *arguments, **named_arguments)
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        extra = state_dict.get(self.get_analog_state_name(prefix), {}).get("state_extra")
+        if extra is not None:
+            try:
+                self.tile.check_extra(extra)
+            except ValueError as error:
+                raise type(error)(f"{prefix.rstrip('.')}: {error}") from None
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def joint_forward(self, x_input: Tensor, is_test: bool = False, ctx: Any = None) -> Tensor:
         if not self._are_images(x_input):
             return super().joint_forward(x_input, is_test, ctx)

@@ -192,6 +192,7 @@ def make_network(
         update=crossbar.update.model_dump() if crossbar.update else None,
         seed=settings.seed,
         zero=crossbar.zero,
+        cells=crossbar.cells if crossbar.name == "memristor" else "single",
     )
 
 

@@ -59,6 +59,13 @@ def test_everything_else_makes_another_run():
     assert len({*others, folder(EM)}) == len(others) + 1
 
 
+def test_a_setting_younger_than_stored_runs_counts_where_it_is_chosen():
+    older = changed(EM, "crossbar.cells", "single")
+    del older["crossbar"]["cells"]
+    assert folder(older) == folder(EM)
+    assert folder(changed(EM, "crossbar.cells", "pair")) != folder(EM)
+
+
 def test_the_folder_lies_below_the_store(tmp_path):
     own = folder(changed(EM, "store", str(tmp_path)))
     assert own.parent == tmp_path / "a"

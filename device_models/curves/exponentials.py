@@ -43,13 +43,17 @@ class ExponentialMixture:
     def __call__(self, pulses: ArrayLike) -> FloatArray:
         """Response after `pulses` pulses (any shape, real numbers allowed), same shape out."""
         n = np.asarray(pulses, dtype=float)[..., None]
-        return self.offset + np.exp(-n / np.array(self.tau_pulses)) @ np.array(self.amplitudes)
+        result: FloatArray = self.offset + np.exp(-n / np.array(self.tau_pulses)) @ np.array(
+            self.amplitudes
+        )
+        return result
 
     def derivative(self, pulses: ArrayLike) -> FloatArray:
         """Change of the response per pulse, dy/dn, at `pulses` (any shape)."""
         n = np.asarray(pulses, dtype=float)[..., None]
         tau = np.array(self.tau_pulses)
-        return -np.exp(-n / tau) @ (np.array(self.amplitudes) / tau)
+        result: FloatArray = -np.exp(-n / tau) @ (np.array(self.amplitudes) / tau)
+        return result
 
     def mixed_with(self, other: ExponentialMixture, share: float) -> ExponentialMixture:
         """(1 - share) * self + share * other, again an exponential mixture.

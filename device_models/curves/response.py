@@ -49,7 +49,10 @@ class Law(Response, Protocol):
 def log_sizes(values: ArrayLike) -> FloatArray:
     """Logarithms of the sizes of terms, none further below the largest than SMALLEST_SHARE."""
     size = np.abs(np.asarray(values, dtype=float))
-    return np.log(np.maximum(size, SMALLEST_SHARE * max(size.max(), np.finfo(float).tiny)))
+    result: FloatArray = np.log(
+        np.maximum(size, SMALLEST_SHARE * max(size.max(), np.finfo(float).tiny))
+    )
+    return result
 
 
 def log_size(value: float) -> float:

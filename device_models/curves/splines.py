@@ -50,11 +50,15 @@ class MonotoneSpline:
 
     def _within(self, pulses: ArrayLike) -> FloatArray:
         n = np.asarray(pulses, dtype=float)
-        return np.clip(n, self.knots_pulses[0], self.knots_pulses[-1])
+        result: FloatArray = np.clip(n, self.knots_pulses[0], self.knots_pulses[-1])
+        return result
 
     def __call__(self, pulses: ArrayLike) -> FloatArray:
         """Response after `pulses` pulses (any shape), same shape out."""
-        return self.start + self._basis(self._within(pulses)) @ np.array(self.increments)
+        result: FloatArray = self.start + self._basis(self._within(pulses)) @ np.array(
+            self.increments
+        )
+        return result
 
     def derivative(self, pulses: ArrayLike) -> FloatArray:
         """Change of the response per pulse, dy/dn, at `pulses` (any shape)."""
@@ -84,7 +88,8 @@ def spline_design(knots_pulses: ArrayLike, pulses: ArrayLike) -> FloatArray:
     """Columns that a `MonotoneSpline` on `knots_pulses` sums, len(pulses) x n_increments."""
     knots = tuple(float(k) for k in np.asarray(knots_pulses))
     n = np.clip(np.asarray(pulses, dtype=float), knots[0], knots[-1])
-    return BSpline(*_rising_basis(knots), 3)(n)
+    result: FloatArray = BSpline(*_rising_basis(knots), 3)(n)
+    return result
 
 
 def _rising_basis(knots: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:

@@ -67,7 +67,8 @@ def tmr(state: ArrayLike, parameters: MemristorParameters | None = None) -> Floa
 def tmr_over_parallel(tmr_paper: ArrayLike) -> FloatArray:
     """(R_AP - R_P) / R_P from the paper's (R_AP - R_P) / R_AP (contradiction C10)."""
     value = np.asarray(tmr_paper, dtype=float)
-    return value / (1 - value)
+    result: FloatArray = value / (1 - value)
+    return result
 
 
 def tunnel_resistance_ohm(
@@ -83,7 +84,10 @@ def tunnel_resistance_ohm(
     `r_low_ohm` [ohm] times `resistance_ratio` [1] at state 0 to `r_low_ohm` at state 1.
     """
     parallel = r_low_ohm * resistance_ratio ** (1 - np.asarray(state, dtype=float))
-    return parallel / (1 - tmr(state, parameters) * np.asarray(antiparallel, dtype=float))
+    result: FloatArray = parallel / (
+        1 - tmr(state, parameters) * np.asarray(antiparallel, dtype=float)
+    )
+    return result
 
 
 def parallel_resistance_ohm(

@@ -58,7 +58,7 @@ class Kinetics:
     @property
     def n_sites(self) -> int:
         """Number of sites K."""
-        return self.ltp_threshold_V.shape[0]
+        return int(self.ltp_threshold_V.shape[0])
 
     def switch_alike(self, sites: FloatArray, amplitude_V: float, time_s: float) -> None:
         """Move the sites in place by one pulse for all devices: one decay per site."""
@@ -119,7 +119,8 @@ class Kinetics:
         p = self.parameters
         dead_zone = np.where(amplitude_V < 0, p.dead_zone_ltp_V, p.dead_zone_ltd_V)
         above = np.maximum(np.abs(amplitude_V) - dead_zone, 0.0)
-        return 2 * p.v_slope_V / ramp_V_per_s * -np.expm1(-above / p.v_slope_V)
+        result: FloatArray = 2 * p.v_slope_V / ramp_V_per_s * -np.expm1(-above / p.v_slope_V)
+        return result
 
     def _decay(self, amplitude_V: float, time_s: float, dtype: np.dtype) -> FloatArray:
         """Share of each site left unswitched after `time_s` at `amplitude_V`, remembered."""

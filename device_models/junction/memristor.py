@@ -92,7 +92,8 @@ class Memristor:
     @property
     def state(self) -> FloatArray:
         """Mean share of mobile fluorine in the CoO layer, 0 to 1, of shape `shape`."""
-        return self.sites.mean(axis=0)
+        result: FloatArray = self.sites.mean(axis=0)
+        return result
 
     def copy(self) -> Memristor:
         """The same devices in the same state; from here on the two know nothing of each other."""

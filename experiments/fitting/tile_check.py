@@ -49,7 +49,7 @@ def check_tile(fit: CardFit) -> list[TileCheck]:
     response of the card's device, their scatter that of cycles. Then with the card's spreads.
     """
     spread = fit.card.spread
-    alike = _drive(replace(fit.card, spread=replace(spread, step_d2d=0.0, range_d2d=0.0)))
+    alike = _drive(fit.card.with_spread(step_d2d=0.0, range_d2d=0.0))
     differs = spread.step_d2d > 0 or spread.range_d2d > 0
     spreads = _drive(fit.card) if differs else alike
     return [_check(fit, i, alike, spreads) for i in range(len(fit.branches))]

@@ -35,6 +35,7 @@ from crossbar.recipes import (
     TikiTakaSettings,
 )
 from crossbar.recipes.settings import not_read
+from crossbar.tile import CELLS
 from experiments.command.complaints import complaints
 from experiments.training.data_settings import Data
 from experiments.training.kinds import (
@@ -138,7 +139,7 @@ class _Tiles(Group):
 def _no_update(value: Any) -> Any:
     if isinstance(value, Mapping):
         verb = "are" if len(value) > 1 else "is"
-        raise ValueError(f"{', '.join(value)} {verb} read by crossbar=memristor only")
+        raise ValueError(f"{', '.join(value)} {verb} not read by crossbar=aihwkit")
     return value
 
 
@@ -188,6 +189,7 @@ _TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 class _MemristorTiles(_Tiles):
     name: Literal["memristor"]
+    cells: Annotated[str, one_of(CELLS)] = "single"
 
 
 class MixedPrecisionTiles(_MemristorTiles):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ LEAST_EVEN = 0.65
 def rows_of(table: Table, rows: NDArray[np.intp]) -> Table:
     """Table with some of its rows, by their indices."""
 
-    def pick(items: Sequence) -> tuple:
+    def pick(items: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(items[row] for row in rows)
 
     return replace(

@@ -75,7 +75,7 @@ def _goes_on(table: Table, others: Sequence[Row], row: Row, at: int, column: int
     value = to_number(cell, table.decimal)
     if np.isnan(value) or np.isnan(values).any() or not 0 < at <= len(values):
         return cell in cells
-    return abs(value - values[at - 1]) <= LARGEST_STEP * float(np.abs(np.diff(values)).max())
+    return bool(abs(value - values[at - 1]) <= LARGEST_STEP * float(np.abs(np.diff(values)).max()))
 
 
 def _form(cell: str) -> tuple[int, bool]:
