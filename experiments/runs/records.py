@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from device_models.plain_text import message
+from experiments.runs.first_version import DATA, MEMRISTOR, UPDATE
 from experiments.runs.result import Result, check_history, check_result
 from experiments.runs.store import Run, StoreError, list_runs
 
@@ -89,8 +90,6 @@ def _settings(config: Mapping[str, Any], result: Result) -> dict[str, str]:
     settings = dict(_flat(config, ""))
     for key in NOT_COMPARED:
         settings.pop(key, None)
-    if settings.get("data.name") == "fashion_mnist":  # once there was no other, and no name
-        del settings["data.name"]
     if settings.get("data.verify") == "true":  # the published images, wherever they were found
         _drop(settings, WHERE_IMAGES_ARE)
     elif result.images_sha256:
@@ -98,8 +97,7 @@ def _settings(config: Mapping[str, Any], result: Result) -> dict[str, str]:
         settings["data.images"] = result.images_sha256[:8]
     if result.source_sha256:  # a network of the user's own counts by its file
         settings["model.source"] = result.source_sha256[:8]
-    if settings.get("crossbar.name") == "tile":
-        settings["crossbar.name"] = "memristor"
+    _name_as_today(settings)
     settings.pop("device.card", None)
     if result.uses_card:
         settings["device.card"] = f"{result.card}@{result.card_sha256[:8]}"
@@ -108,6 +106,16 @@ def _settings(config: Mapping[str, Any], result: Result) -> dict[str, str]:
     if settings.get("accelerator") == "auto":
         settings["accelerator"] = "cuda" if result.provenance.cuda else "cpu"
     return settings
+
+
+def _name_as_today(settings: dict[str, str]) -> None:
+    """Names of today; a recipe's setting that stands where it always did is left out."""
+    settings.setdefault("data.name", DATA)
+    if settings.get("crossbar.name") == MEMRISTOR:
+        settings["crossbar.name"] = "memristor"
+    for key, value in UPDATE.items():
+        if settings.get(f"crossbar.update.{key}") == _text(value):
+            del settings[f"crossbar.update.{key}"]
 
 
 def _drop(settings: dict[str, str], keys: Iterable[str]) -> None:

@@ -11,26 +11,12 @@ from typing import Any
 
 from crossbar.networks import GREY, source_sha256
 from experiments.data import ImagesIdentity
+from experiments.runs.first_version import MEMRISTOR, UPDATE
 from experiments.runs.identity import run_folder
 from experiments.training.settings import Settings
 
 NOT_IDENTITY = frozenset({"store", "resume", "overwrite", "threads", "accelerator"})
 """Settings that do not change what a run computes; `computed_on` says where it is computed."""
-
-_OLD_UPDATE = {
-    "granularity": 0.0,
-    "desired_bl": 31,
-    "chunks": 8,
-    "momentum": 0.0,
-    "fast_pulses": 10.0,
-    "fast_lr": 1.0,
-    "transfer_every": 1,
-    "reads_per_transfer": 0,
-    "transfer_lr": 0.2,
-    "buffer_momentum": 0.1,
-    "chop_probability": 0.1,
-}
-"""Every recipe's settings, as runs were stored when all of them stood in one group."""
 
 
 def run_identity(
@@ -72,6 +58,6 @@ def _name_network(model: dict[str, Any], images: ImagesIdentity) -> None:
 
 def _name_crossbar_as_stored(crossbar: dict[str, Any]) -> None:
     """Names of before, so that runs stored under them are found: a recipe's own settings count."""
-    if crossbar["name"] in ("tile", "memristor"):
-        crossbar["name"] = "tile"
-        crossbar["update"] = _OLD_UPDATE | crossbar.get("update", {})
+    if crossbar["name"] == "memristor":
+        crossbar["name"] = MEMRISTOR
+        crossbar["update"] = UPDATE | crossbar.get("update", {})
