@@ -215,12 +215,9 @@ def test_importing_device_models_loads_nothing_it_must_not():
     assert loaded_by("import device_models", *FORBIDDEN["device_models"]) == set()
 
 
-LAZY = hasattr(device_models, "__getattr__")
-
-
-@pytest.mark.xfail(not LAZY, reason="the face of device_models is not lazy yet", strict=True)
 def test_importing_device_models_loads_no_fit():
-    heavy = ("device_models.fit", "device_models.junction", "scipy.stats", "scipy.optimize")
+    fit, model = ("device_models.fit", "scipy.optimize"), "device_models.junction.memristor"
+    heavy = (*fit, model, "device_models.pulses", "scipy.stats")
     assert loaded_by("import device_models", *heavy) == set()
     reading = "from device_models import load_card; load_card('lsmo_pvdf_co').law('LTP', 30.0)"
     assert loaded_by(reading, *heavy) == set()
