@@ -21,7 +21,8 @@ def replace_activations(
         return make()
     replaced = 0
     for module in list(model.modules()):
-        for name, child in list(module.named_children()):
+        # `_modules` has a module under each of its names, `named_children` under the first.
+        for name, child in list(module._modules.items()):
             if isinstance(child, kinds):
                 setattr(module, name, make())
                 replaced += 1

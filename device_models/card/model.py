@@ -115,10 +115,12 @@ class DeviceCard:
         if self.layers is not None or len(fields) < 3:
             return None
         found = np.array([self._conductance_of_parts(b, self._least_pulses) for b in BRANCHES])
-        share = np.diff(fields)[:-1] / (np.array(fields[2:]) - fields[:-2])
-        between = found[:, :-2] + share[:, None] * (found[:, 2:] - found[:, :-2])
-        ranges = np.ptp(found[:, 1:-1], axis=(0, 2))
-        return float(np.max(np.abs(between - found[:, 1:-1]) / ranges[:, None]))
+        with np.errstate(all="ignore"):  # numbers at the ends of their range: not known, then
+            share = np.diff(fields)[:-1] / (np.array(fields[2:]) - fields[:-2])
+            between = found[:, :-2] + share[:, None] * (found[:, 2:] - found[:, :-2])
+            ranges = np.ptp(found[:, 1:-1], axis=(0, 2))
+            error = float(np.max(np.abs(between - found[:, 1:-1]) / ranges[:, None]))
+        return error if np.isfinite(error) else None
 
     def law(self, branch: str, field_G: float = 0.0) -> Response:
         """Curve of `branch` at any field [G] in range: a mixture, in conductance, of its parts.
