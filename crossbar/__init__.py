@@ -12,6 +12,7 @@ import crossbar.compat as _compat
 if TYPE_CHECKING:
     from crossbar.activation import EMActivation, replace_activations
     from crossbar.conversion import crossbar_layers, to_crossbar
+    from crossbar.curves import CardCurves
     from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
     from crossbar.field_map import fields_of, set_draw, set_field, set_nonidealities
     from crossbar.finite import NonFiniteError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _compat.check_versions()  # a pair that was never tried is tried out before anything needs it
 
 __all__ = [
+    "CardCurves",
     "CardDevice",
     "EMActivation",
     "Follow",
@@ -55,6 +57,7 @@ __all__ = [
 
 _WITHOUT_AIHWKIT = {
     "crossbar.activation": ("EMActivation", "replace_activations"),
+    "crossbar.curves": ("CardCurves",),
     "crossbar.finite": ("NonFiniteError",),
     "crossbar.nodes.follow": ("Follow", "followed"),
     "crossbar.nonideality": ("Nonideality", "StuckCells", "WriteNoise"),
