@@ -25,7 +25,7 @@ from device_models.card.errors import CardError
 from device_models.card.field import FieldModel, FieldTable, TwoLayers
 from device_models.card.spread import NUMBERS, Spread, Uncertainty
 from device_models.card.writing import SCHEMA, card_to_dict, to_json
-from device_models.curves import Inverse, Response, blend
+from device_models.curves import Inverse, Law, Response, blend
 from device_models.files import write_atomically
 
 if TYPE_CHECKING:
@@ -144,6 +144,10 @@ class DeviceCard:
         """Conductance after `pulses` pulses of `branch` [S, or 1 for arbitrary units]."""
         value = self.response(branch, pulses, field_G)
         return 1.0 / value if self.quantity == "resistance" else value
+
+    def part_law(self, branch: str, part: int) -> Law:
+        """Curve of `branch` in part number `part`, in the card's own quantity and unit."""
+        return self._parts[branch][part].law
 
     def part_conductance(self, branch: str, pulses: ArrayLike) -> FloatArray:
         """Conductance after `pulses` pulses of `branch` in each part, n_parts x shape of `pulses`.
