@@ -397,7 +397,7 @@ def test_joint_model_finds_the_layers_of_the_device(noise):
         for branch, state in reconstruct_states().items():
             wanted = 1 / resistance_ohm(state, field_G)
             off = np.abs(fit.card.conductance(branch, n, field_G) - wanted).max()
-            assert off / np.ptp(wanted) < (2e-3 if noise == 0 else 5e-2), (branch, field_G)
+            assert off / np.ptp(wanted) < (1e-4 if noise == 0 else 5e-2), (branch, field_G)
 
 
 def test_fields_that_follow_no_common_model_are_fitted_one_by_one():
