@@ -82,7 +82,7 @@ def set_nonidealities(
     checked, all_layers = checked_effects(effects), memristor_layers(model)
     names = _known(list(layers) or list(all_layers), list(all_layers))
     for tile in (tile for name in names for tile in all_layers[name]):
-        tile.tile.set_nonidealities(checked)
+        tile.set_nonidealities(checked)
 
 
 def set_draw(model: nn.Module, draw: int) -> None:
@@ -96,7 +96,7 @@ def set_draw(model: nn.Module, draw: int) -> None:
             array = getattr(tile.tile.array, "plus", tile.tile.array)
             noise: WriteNoise = array.write_noise_effect
             effects = (*([noise] if noise.amplitude > 0 else []), *array.effects)
-            tile.tile.set_nonidealities([effect.with_draw(draw) for effect in effects])
+            tile.set_nonidealities([effect.with_draw(draw) for effect in effects])
 
 
 def memristor_layers(model: nn.Module) -> dict[str, list[MemristorTile]]:

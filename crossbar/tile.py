@@ -27,6 +27,7 @@ It is plain torch for any device, with compiled forms of its reads and pulses on
 # No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +105,11 @@ class MemristorTile(KeepsContext, CustomTile):
             except ValueError as error:
                 raise type(error)(f"{prefix.rstrip('.')}: {error}") from None
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def set_nonidealities(self, effects: Sequence[Nonideality]) -> None:
+        """Use these effects instead of those before; copies of the tile have them too."""
+        self.rpu_config.nonidealities = checked_effects(effects)
+        self.tile.set_nonidealities(self.rpu_config.nonidealities)
 
     def joint_forward(self, x_input: Tensor, is_test: bool = False, ctx: Any = None) -> Tensor:
         if not self._are_images(x_input):

@@ -127,7 +127,7 @@ def test_a_jump_is_as_many_pulses_one_by_one(name, pulses):
 def test_devices_with_noise_leave_a_rest_as_well(name, noise):
     """Their median at the end of the branch is that of the card."""
     card = CARDS[name]
-    device = pulsed_device(card, zero="mid_range", **noise)
+    device = pulsed_device(card.with_spread(**noise), zero="mid_range")
     array = MemristorArray(1, 400, device, RandomStream(1), 1)
     array.program(torch.full((1, 400), -1.0 + 2 * start_of(card)))
     for _ in range(card.n_pulses):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
 
 import pytest
@@ -155,6 +156,7 @@ def test_effects_of_a_network_are_set_drawn_and_taken_away():
     set_draw(model, 4)
     fourth = model(x)
     assert not torch.equal(first, fourth)
+    assert torch.equal(deepcopy(model)(x), fourth)
     set_draw(model, 0)
     assert torch.equal(model(x), first)
     set_nonidealities(model, [])
