@@ -24,8 +24,9 @@ from device_models.card import (
     TwoLayers,
 )
 from device_models.curves import ExponentialMixture
-from device_models.fit.laws import CANDIDATES, Points, fit_law
+from device_models.fit.laws import CANDIDATES, fit_law
 from device_models.fit.mixture import project_exponential_mixture
+from device_models.fit.points import Points
 from device_models.junction.conduction import aligned_resistance_ohm, resistance_ohm
 from device_models.junction.magnetics import CO, INIT_FIELD_G, LSMO
 from device_models.junction.memristor import SOURCES, Memristor, MemristorParameters

@@ -23,6 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from device_models.errors import InputError
 from device_models.files import write_atomically
 from experiments.benchmarks.activation import (
     bench_activation,
@@ -33,8 +34,8 @@ from experiments.benchmarks.fit import bench_fit
 from experiments.benchmarks.networks import bench_field, bench_mlp, bench_resnet18
 from experiments.benchmarks.timing import Ceilings, Timing, measure_ceilings
 from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
-from experiments.command.options import Parser, end, whole_number
-from experiments.runs.store import machine
+from experiments.command.options import USER_ERRORS, Parser, end, whole_number
+from experiments.runs.provenance import machine
 
 BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
     "activation": bench_activation,
@@ -167,7 +168,7 @@ def main(arguments: list[str] | None = None) -> None:
     unknown = [name for name in names if name not in (*BENCHMARKS, "memory")]
     try:
         if unknown:
-            raise ValueError(f"no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
+            raise InputError(f"no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
         if given.readme:
             write_atomically(given.readme, renewed_readme(given.readme, out))
             return
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
         content = measure(names, given.repeats, given.threads, console)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, json.dumps(content, indent=1) + "\n")
-    except (ValueError, OSError) as error:
+    except USER_ERRORS as error:
         end(error)
     for line in aims_table(content):
         console.print(line, markup=False)
@@ -265,11 +266,11 @@ def renewed_readme(readme: Path, bench: Path) -> str:
     text = readme.read_text()
     for mark in MARKS:
         if text.count(mark) != 1:
-            raise ValueError(f"{readme} needs one {mark}")
+            raise InputError(f"{readme} needs one {mark}")
     try:
         return readme_with_bench(text, json.loads(bench.read_text()))
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{bench}: not a file of this command ({error!r})") from None
+        raise InputError(f"{bench}: not a file of this command ({error!r})") from None
 
 
 def readme_with_bench(readme: str, content: dict[str, Any]) -> str:

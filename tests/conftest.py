@@ -1,4 +1,7 @@
-"""Fixtures shared by the tests; one thread, so that tests run side by side with anything else."""
+"""Fixtures shared by the tests; one thread, so that tests run side by side with anything else.
+
+Rows of the ledger (M1, E9, 6.3) are on the page `device_models/cards/lsmo_pvdf_co.md`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_images import places
 
 from device_models import DeviceCard, load_card
-from experiments.data.images import DataError, load_fashion_mnist
+from experiments.data import DataError, load_data
+
+__all__ = ["places"]
 
 torch.set_num_threads(1)
 
@@ -29,7 +35,7 @@ def card() -> DeviceCard:
 def fashion_mnist() -> Path | None:
     """Real Fashion-MNIST is at hand (fetched into the cache where it was not)."""
     try:
-        load_fashion_mnist()
+        load_data()
     except DataError as error:
         pytest.skip(f"real data needed: {error}")
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from crossbar import pulsed_device
-from device_models import load_card
+from device_models import fit_card, load_card, read_pulses
 from experiments import export_card, fit_device
 from experiments.command import shell
 from experiments.fitting import fit_cards
@@ -110,6 +110,37 @@ def test_options_reach_the_reader_and_the_fit(tmp_path, capsys):
     assert (card.name, card.title, card.kind) == ("mine", "A $device$", "digitised")
     assert card.conditions.ltp_pulse_width_s == 0.01
     assert card.source["reference"] == "me"
+
+
+def test_conditions_go_from_the_measurement_to_neurosim(tmp_path, capsys):
+    """Pulse width, amplitude and read voltage of the file, by the two commands a user gives."""
+    path, out, target = (tmp_path / name for name in ("current.csv", "card.json", "neurosim.json"))
+    path.write_text(pulses_csv().replace("conductance (uS)", "i [nA]"))
+    options = ("--read-voltage", 0.1, "--amplitude", 1.5, "--width", 0.01, "--no-tile")
+    run(capsys, path, "--out", out, "--law", "power_law", *options)
+    conditions = load_card(out).conditions
+    assert conditions.read_voltage_V == 0.1
+    assert conditions.words() == "LTP 1.5 V, 0.01 s; LTD 1.5 V, 0.01 s; read at 0.1 V"
+    export_card.main([str(out), "--neurosim", str(target), "--crosssim", str(tmp_path / "t.csv")])
+    stated = json.loads(target.read_text())
+    assert stated["read_voltage_V"] == 0.1
+    assert (stated["write_pulse_width_ltp_s"], stated["write_pulse_width_ltd_s"]) == (0.01, 0.01)
+    assert (stated["write_voltage_ltp_V"], stated["write_voltage_ltd_V"]) == (1.5, 1.5)
+    lines = stated["mlp_neurosim_cell_cpp"]
+    assert {"readVoltage = 0.1;  // V", "writePulseWidthLTP = 0.01;  // s"} <= set(lines)
+    assert "# pulses: LTP 1.5 V, 0.01 s;" in (tmp_path / "t.csv").read_text()
+
+
+def test_what_a_file_states_above_its_table_is_in_the_card(tmp_path):
+    rows = "".join(f"{n},{1 + n}\n" for n in range(12)) + "".join(
+        f"{n},{12 - n}\n" for n in range(12)
+    )
+    head = "Read voltage: 0.2 V\nTemperature: 77 K\nPulse width: 1 ms\n\npulse,G (uS)\n"
+    path = tmp_path / "stated.csv"
+    path.write_text(head + rows)
+    conditions = fit_card(read_pulses(path), law="exponential_mixture_1").card.conditions
+    assert (conditions.read_voltage_V, conditions.temperature_K) == (0.2, 77.0)
+    assert (conditions.ltp_pulse_width_s, conditions.ltd_pulse_width_s) == (1e-3, 1e-3)
 
 
 def test_nothing_existing_is_overwritten(data, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,8 @@ from device_models.exports.lookup_table import lookup_table, table_csv
 from device_models.exports.neurosim import neurosim_json
 from device_models.fit import fit_curves
 from device_models.pulses import PulseData, Segment
+from experiments.figures.fit import draw_fit
+from experiments.fitting.fit_report import make_report, report_text
 
 N = np.arange(41.0)
 FIELDS = (0.0, 40.0, 80.0, 120.0, 200.0, 280.0, 340.0)
@@ -179,6 +182,31 @@ def test_one_branch_alone_has_a_joint_model_too():
     assert fit.joint is not None
     assert len(fit.joint.parts) == 2
     assert len(fit.joint.parts_covariance) == 2 * len(fit.joint.parts[0].theta_names) + 4
+
+
+def test_the_report_tells_layers_curves_and_range(one):
+    report = make_report(one, [])
+    text = report_text(report, "card.json")
+    assert "LTD, antiparallel layers: exponential_mixture" in text
+    assert re.search(r"coercivity soft (8|9)[0-9.]* ± [0-9.]+ G, coercivity hard", text)
+    assert "known from 0 to 340 G, rising field after negative saturation" in text
+    assert text.count("log_") == 0
+    figure = draw_fit(report)
+    lines = [line for axes in figure.axes for line in axes.lines]
+    assert len(lines) >= 2 * len(FIELDS)
+    assert not any("between its fields" in reason.text for reason in report.reasons)
+
+
+def test_a_table_says_in_its_report_how_far_off_it_may_be():
+    """Four fields are too few for the model; across 100 G the straight line misses the switch."""
+    data = measured(0.05, 2)
+    kept = tuple(s for s in data.segments if s.field_G in (0.0, 80.0, 120.0, 340.0))
+    fit = fit_card(replace(data, segments=kept), law="exponential_mixture_1", bootstrap=0)
+    assert fit.joint is None
+    assert fit.card.interpolation_error > 0.05
+    report = make_report(fit, [])
+    assert "between the fields linear in conductance; error about" in report_text(report, "c.json")
+    assert any("between its fields the card may be off" in r.text for r in report.reasons)
 
 
 def test_standard_errors_are_stored(one):

@@ -173,14 +173,18 @@ class MemristorPair(nn.Module):
         Raises NonFiniteError, and changes nothing, where an entry is not finite; ValueError for
         states of an older form or of single devices.
         """
-        if "plus" not in stored:
-            single = "the stored state is of single devices, the tile is of pairs"
-            raise ValueError(single if "state" in stored else OLD_FORM)
-        check_state(stored)
+        self.check(stored)
         self.plus.restore(stored["plus"])
         self.minus.restore(stored["minus"])
         self.scale = TileScale.restored(stored)
         self._seen = None
+
+    def check(self, stored: dict[str, Any]) -> None:
+        """Raise what `restore` would."""
+        if "plus" not in stored:
+            single = "the stored state is of single devices, the tile is of pairs"
+            raise ValueError(single if "state" in stored else OLD_FORM)
+        check_state(stored)
 
     def _apply(self, fn: Any, recurse: bool = True) -> MemristorPair:
         self._seen = None

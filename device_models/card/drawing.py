@@ -70,7 +70,8 @@ def covariance_root(covariance: FloatArray) -> FloatArray:
     scale = np.sqrt(np.diag(covariance))
     safe = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(safe, safe))
-    return scale[:, None] * vectors * np.sqrt(np.clip(values, 0, None))
+    result: FloatArray = scale[:, None] * vectors * np.sqrt(np.clip(values, 0, None))
+    return result
 
 
 def _names(card: DeviceCard, held: dict[str, object], vary: Sequence[str] | None) -> Sequence[str]:
@@ -152,6 +153,6 @@ def _device(
     card: DeviceCard, drawn: DeviceCard, source: dict[str, object], one: bool
 ) -> DeviceCard:
     """Card of a drawn device; `one` of many, it has no device-to-device spread left in it."""
-    spread = replace(card.spread, step_d2d=0.0, range_d2d=0.0) if one else card.spread
+    device = drawn.with_spread(step_d2d=0.0, range_d2d=0.0) if one else drawn
     name = f"{card.name}_{source['index']}"
-    return replace(drawn, name=name, spread=spread, source=source, uncertainty=None, path="")
+    return replace(device, name=name, source=source, uncertainty=None, path="")

@@ -15,7 +15,7 @@ from device_models.curves.response import FloatArray, check_finite, log_sizes
 class ExponentialMixture:
     """y(n) = offset + sum_k amplitudes[k] * exp(-n / tau_pulses[k]).
 
-    The law the paper fits its LTP and LTD curves with (main text L114, ledger 3.3). With one term
+    The law the paper fits its LTP and LTD curves with (ledger 3.3). With one term
     and a conductance it is the soft-bounds device (the step shrinks linearly towards the bound
     `offset`) and the form NeuroSim fits, G = B (1 - exp(-P / A)) + G_min. `offset` and
     `amplitudes` share the unit of the response, `tau_pulses` counts pulses [1].
@@ -43,13 +43,17 @@ class ExponentialMixture:
     def __call__(self, pulses: ArrayLike) -> FloatArray:
         """Response after `pulses` pulses (any shape, real numbers allowed), same shape out."""
         n = np.asarray(pulses, dtype=float)[..., None]
-        return self.offset + np.exp(-n / np.array(self.tau_pulses)) @ np.array(self.amplitudes)
+        result: FloatArray = self.offset + np.exp(-n / np.array(self.tau_pulses)) @ np.array(
+            self.amplitudes
+        )
+        return result
 
     def derivative(self, pulses: ArrayLike) -> FloatArray:
         """Change of the response per pulse, dy/dn, at `pulses` (any shape)."""
         n = np.asarray(pulses, dtype=float)[..., None]
         tau = np.array(self.tau_pulses)
-        return -np.exp(-n / tau) @ (np.array(self.amplitudes) / tau)
+        result: FloatArray = -np.exp(-n / tau) @ (np.array(self.amplitudes) / tau)
+        return result
 
     def mixed_with(self, other: ExponentialMixture, share: float) -> ExponentialMixture:
         """(1 - share) * self + share * other, again an exponential mixture.

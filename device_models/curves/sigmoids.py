@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from device_models.curves.response import FloatArray, check_finite, log_size
+from device_models.errors import InputError
 
 LEAST_PULSES = 1e-6
 """The slope of a stretched exponential is looked at no nearer to its start than this."""
@@ -38,7 +39,10 @@ class Logistic:
 
     def __call__(self, pulses: ArrayLike) -> FloatArray:
         """Response after `pulses` pulses (any shape), same shape out."""
-        return self.start + self.size * (expit(self._place(pulses)) - expit(self._place(0.0)))
+        result: FloatArray = self.start + self.size * (
+            expit(self._place(pulses)) - expit(self._place(0.0))
+        )
+        return result
 
     def derivative(self, pulses: ArrayLike) -> FloatArray:
         """Change of the response per pulse, dy/dn, at `pulses` (any shape)."""
@@ -100,13 +104,15 @@ class StretchedExponential:
         """
         n = np.maximum(np.asarray(pulses, dtype=float), LEAST_PULSES)
         time = self._time(n)
-        return self.size * self.beta * time / n * np.exp(-time)
+        result: FloatArray = self.size * self.beta * time / n * np.exp(-time)
+        return result
 
     def _time(self, pulses: ArrayLike) -> FloatArray:
         n = np.maximum(np.asarray(pulses, dtype=float), 0.0)
         # A power beyond the range of numbers is a response that has ended.
         with np.errstate(over="ignore"):
-            return np.power(n / self.tau_pulses, self.beta)
+            result: FloatArray = np.power(n / self.tau_pulses, self.beta)
+            return result
 
     @property
     def theta(self) -> FloatArray:
@@ -131,12 +137,13 @@ class StretchedExponential:
 
 
 def check_positive(law: Logistic | StretchedExponential, *names: str) -> None:
-    """Raise ValueError for the first of these parameters that is not above 0."""
+    """Raise InputError for the first of these parameters that is not above 0."""
     for name in names:
         if getattr(law, name) <= 0:
-            raise ValueError(f"{name} must be positive, got {getattr(law, name):g}")
+            raise InputError(f"{name} must be positive, got {getattr(law, name):g}")
 
 
 def _bell(place: FloatArray) -> FloatArray:
     """Derivative of the logistic function."""
-    return expit(place) * expit(-place)
+    result: FloatArray = expit(place) * expit(-place)
+    return result

@@ -55,7 +55,8 @@ def label_of_a(a: ArrayLike) -> FloatArray:
     size = np.abs(np.asarray(a, dtype=float))
     b = -1 / np.expm1(-1 / size)
     above = b - size - size * np.log(b / size)
-    return np.sign(a) * above / (math.sqrt(2) * DISTANCE_PER_LABEL)
+    result: FloatArray = np.sign(a) * above / (math.sqrt(2) * DISTANCE_PER_LABEL)
+    return result
 
 
 @cache
@@ -77,7 +78,8 @@ def a_of_label(label: float) -> float:
 def normalised_curve(a: ArrayLike, position: ArrayLike) -> FloatArray:
     """(G - G_min) / (G_max - G_min) at P / P_max = `position` from 0 to 1; shapes broadcast."""
     a = np.asarray(a, dtype=float)
-    return np.expm1(-np.asarray(position) / a) / np.expm1(-1 / a)
+    result: FloatArray = np.expm1(-np.asarray(position) / a) / np.expm1(-1 / a)
+    return result
 
 
 def fit_branch(position: ArrayLike, share: ArrayLike) -> NeuroSimBranch:

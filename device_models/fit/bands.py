@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.pulses import PulseData, Segment
 
 FloatArray = NDArray[np.float64]

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
-from device_models.fit.laws import Fit, Points, prior_std
+from device_models.fit.branch import Branch
+from device_models.fit.laws import Fit, prior_std
 from device_models.fit.levels import MIN_DOF
+from device_models.fit.points import Points
 from device_models.fit.solver import Solution, solve
 from device_models.fit.spread import device_covariance, white_noise
 

@@ -22,7 +22,7 @@ from device_models.fit.between import (
     device_prior,
     in_all,
 )
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.joint import JointFit
 from device_models.fit.laws import PRIOR_LOG_STD
 from device_models.fit.spread import white_noise

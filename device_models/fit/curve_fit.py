@@ -13,7 +13,8 @@ from device_models.card import BRANCHES, Conditions, Spread
 from device_models.curves import Law
 from device_models.fit.between import between_devices
 from device_models.fit.between_parts import between_parts
-from device_models.fit.branches import Branch, FitError, select_branches
+from device_models.fit.branch import Branch
+from device_models.fit.branches import FitError, select_branches
 from device_models.fit.devices import device_fits, find_spread, read_noise_of, spread_findings
 from device_models.fit.findings import find_findings
 from device_models.fit.joint import JointFit, fit_jointly
@@ -72,8 +73,6 @@ class CurveFit:
         return last_pulse(self.branches)
 
 
-# Matrices here are small: a second thread on them costs ten times what it saves on a busy machine.
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def fit_curves(
     data: PulseData, *, law: str = "auto", bootstrap: int = 200, seed: int = 0
 ) -> CurveFit:
@@ -83,6 +82,12 @@ def fit_curves(
     `bootstrap`: draws over devices or cycles where there are five or more of them, 0 for none.
     Raises FitError, one line, where no curve can be fitted.
     """
+    # Matrices are small: a second thread on them costs ten times what it saves on a busy machine.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _fit_curves(data, law, bootstrap, seed)
+
+
+def _fit_curves(data: PulseData, law: str, bootstrap: int, seed: int) -> CurveFit:
     _check_options(law, bootstrap, seed)
     in_unit, conditions, warnings = select_branches(data)
     size = common_size(in_unit)

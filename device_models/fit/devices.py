@@ -11,7 +11,7 @@ from device_models.card import Spread
 from device_models.curves import Law
 from device_models.fit.bands import drift
 from device_models.fit.between import shrunk_fit
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.laws import Fit
 from device_models.fit.levels import Levels, by_chance, components, levels
 from device_models.fit.spread import PulseNoise, white_noise

@@ -151,7 +151,7 @@ def _absent(law: Law) -> NDArray[np.bool_]:
 
 def _aicc(residual: FloatArray, k: int, n: int) -> float:
     mean = float(residual @ residual) / n + 1e-26
-    return n * np.log(mean) + 2 * k + 2 * k * (k + 1) / max(n - k - 1, 1)
+    return float(n * np.log(mean) + 2 * k + 2 * k * (k + 1) / max(n - k - 1, 1))
 
 
 def _differences(function: Callable[[FloatArray], FloatArray], x: FloatArray) -> FloatArray:

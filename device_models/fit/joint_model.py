@@ -43,10 +43,15 @@ class SplineBasis:
     def __init__(self, laws: Sequence[Any], direction: float):
         self.knots, self.sign = laws[0].knots_pulses, direction
         self.start, self.n_columns = np.empty(0), len(self.knots) + 2
+        self._known: dict[bytes, FloatArray] = {}
 
     def columns(self, shape: FloatArray, pulses: FloatArray) -> FloatArray:
-        rising = spline_design(self.knots, pulses)
-        return np.concatenate([np.ones((len(pulses), 1)), rising], axis=1)
+        key = pulses.tobytes()
+        # Nothing in them changes from step to step of the search.
+        if key not in self._known:
+            rising = spline_design(self.knots, pulses)
+            self._known[key] = np.concatenate([np.ones((len(pulses), 1)), rising], axis=1)
+        return self._known[key]
 
     def law(self, shape: FloatArray, weights: FloatArray) -> Law:
         rise = self.sign * np.maximum(self.sign * weights[1:], 0.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.spread import LEAST_STEP, PulseNoise
 
 FloatArray = NDArray[np.float64]
@@ -106,7 +106,8 @@ def _walk(pulses: FloatArray, law: Law, step_c2c: float, rng: np.random.Generato
     if not np.all(step > 0):
         return np.zeros(len(pulses))
     moved = step_c2c * rng.standard_normal(len(pulses) - 1) * step[:-1] / step[1:]
-    return step * np.concatenate([[0.0], np.cumsum(moved)])
+    result: FloatArray = step * np.concatenate([[0.0], np.cumsum(moved)])
+    return result
 
 
 def _ends(branch: Branch) -> tuple[float, float]:
@@ -124,7 +125,8 @@ def _end_levels(branch: Branch, law: Law, end: float) -> FloatArray:
     carried = branch.values[near] + goal - curve[near]
     total = np.bincount(cluster, weights, len(branch.clusters))
     sums = np.bincount(cluster, weights * carried, len(branch.clusters))
-    return np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+    result: FloatArray = np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+    return result
 
 
 def _step_scales(branch: Branch, law: Law, first: FloatArray, last: FloatArray) -> FloatArray:
@@ -149,7 +151,8 @@ def _times(pulses: FloatArray, values: FloatArray, start: float, way: float) -> 
     passed, position = np.unique(travelled, return_inverse=True)
     # A flat stretch is passed in its middle.
     middle = np.bincount(position, pulses[order]) / np.bincount(position)
-    return np.maximum(np.interp(PLACES, passed, middle) - pulses.min(), LEAST_PULSES)
+    result: FloatArray = np.maximum(np.interp(PLACES, passed, middle) - pulses.min(), LEAST_PULSES)
+    return result
 
 
 def components(values: FloatArray, devices: Sequence[str], noise: float) -> Components:

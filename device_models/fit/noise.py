@@ -74,7 +74,8 @@ def level_weights(residual: FloatArray, fitted: FloatArray) -> FloatArray:
     if gain < 20:
         return ones
     inverse = 1 / (a + b * fitted**2)
-    return inverse / inverse.mean()
+    result: FloatArray = inverse / inverse.mean()
+    return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -155,7 +155,8 @@ def _bounded_least_squares(columns: FloatArray, values: FloatArray, n_free: int)
     size = np.linalg.norm(columns, axis=0)
     size[size == 0] = 1.0
     low = np.where(np.arange(len(size)) < n_free, -np.inf, 0.0)
-    return np.maximum(lsq_linear(columns / size, values, (low, np.inf)).x, low) / size
+    result: FloatArray = np.maximum(lsq_linear(columns / size, values, (low, np.inf)).x, low) / size
+    return result
 
 
 def covariance(
@@ -200,7 +201,8 @@ def beyond(matrix: FloatArray, known: FloatArray) -> FloatArray:
     scale = np.sqrt(np.maximum(largest, np.finfo(float).tiny))
     values, vectors = np.linalg.eigh((matrix - known) / np.outer(scale, scale))
     positive = vectors * np.clip(values, 0, None) @ vectors.T
-    return positive * np.outer(scale, scale)
+    result: FloatArray = positive * np.outer(scale, scale)
+    return result
 
 
 def autocorrelation(residual: FloatArray) -> float:
@@ -232,7 +234,7 @@ def correlation_time(residual: FloatArray) -> float:
 
 def are_correlated(residual: FloatArray) -> bool:
     """Whether neighbouring residuals are alike beyond chance (three standard errors)."""
-    return autocorrelation(residual) > 3 / np.sqrt(max(len(residual), 1))
+    return bool(autocorrelation(residual) > 3 / np.sqrt(max(len(residual), 1)))
 
 
 def bandwidth(residual: FloatArray) -> int:
@@ -253,4 +255,5 @@ def _inverse_root(rows: FloatArray) -> FloatArray:
     scale[scale == 0] = 1.0
     _, sizes, axes = np.linalg.svd(rows / scale, full_matrices=False)
     least = np.finfo(float).eps * max(rows.shape) * sizes[0]
-    return axes.T / np.maximum(sizes, least) / scale[:, None]
+    result: FloatArray = axes.T / np.maximum(sizes, least) / scale[:, None]
+    return result

@@ -131,7 +131,8 @@ def spline_knots(points: Points, direction: float, intervals: int) -> FloatArray
     apart = min(float(np.min(np.diff(n))), MOST_EVEN * span / intervals)
     least = max(LEAST_SPACING * span / intervals, apart * span / (span - apart * intervals))
     knots = np.maximum.accumulate(knots + least * np.arange(intervals + 1))
-    return n[0] + (knots - knots[0]) * (n[-1] - n[0]) / (knots[-1] - knots[0])
+    result: FloatArray = n[0] + (knots - knots[0]) * (n[-1] - n[0]) / (knots[-1] - knots[0])
+    return result
 
 
 def logistic_starts(points: Points, direction: float) -> list[Law]:

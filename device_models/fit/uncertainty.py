@@ -13,7 +13,7 @@ from scipy.stats import f as fisher
 from scipy.stats import norm, t
 
 from device_models.curves import Law
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.laws import Fit, prior_std, refit
 from device_models.fit.solver import Solution, are_correlated, beyond, covariance
 
@@ -225,7 +225,8 @@ def widening(branch: Branch, fits: dict[str, Fit], scores: dict[str, float], cho
 def _response_variance(branch: Branch, law: Law, pulses: FloatArray) -> FloatArray:
     """Variance of the response at `pulses` (n,) from the covariance of the readings."""
     slopes = law.jacobian(pulses)
-    return np.einsum("ni,ij,nj->n", slopes, reading_covariance(branch, law), slopes)
+    result: FloatArray = np.einsum("ni,ij,nj->n", slopes, reading_covariance(branch, law), slopes)
+    return result
 
 
 def limited(matrix: FloatArray, prior: FloatArray) -> FloatArray:
@@ -249,7 +250,8 @@ def limited(matrix: FloatArray, prior: FloatArray) -> FloatArray:
     # Whatever rounding leaves over.
     factor = np.minimum(1.0, 1 / np.sqrt(np.maximum(np.diag(own), 1.0)))
     unit = unit * np.where(known, factor, 1.0)
-    return (own + own.T) / 2 * np.outer(unit, unit)
+    result: FloatArray = (own + own.T) / 2 * np.outer(unit, unit)
+    return result
 
 
 def _resampling_unit(branches: Sequence[Branch], fits: Sequence[Fit]) -> tuple[str, Labels]:

@@ -98,7 +98,8 @@ def _leverage(law: Law, pulses: FloatArray, root: FloatArray | float) -> FloatAr
     sizes = np.linalg.norm(columns, axis=0)
     used = sizes > LEAST_COLUMN * sizes.max()
     axes = np.linalg.qr(columns[:, used] / sizes[used])[0]
-    return np.clip(np.sum(axes**2, axis=1), 0.0, 1.0)
+    result: FloatArray = np.clip(np.sum(axes**2, axis=1), 0.0, 1.0)
+    return result
 
 
 def _spare(pilot: Law, values: FloatArray) -> float:

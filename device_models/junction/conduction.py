@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from device_models.errors import InputError
 from device_models.junction.checks import FloatArray, check_positive
 from device_models.junction.magnetics import antiparallel_fraction
 from device_models.junction.parameters import MemristorParameters
@@ -32,7 +33,7 @@ class Conduction:
         check_positive(self, "v_c_V", "tmr_half_bias_V")
         limit = math.sqrt(3) / self.v_c_V
         if abs(self.asymmetry_per_V) >= limit:
-            raise ValueError(
+            raise InputError(
                 f"asymmetry_per_V must stay within +-{limit:.3g} for a current that rises with "
                 f"the bias, got {self.asymmetry_per_V:g}"
             )
@@ -67,7 +68,8 @@ def tmr(state: ArrayLike, parameters: MemristorParameters | None = None) -> Floa
 def tmr_over_parallel(tmr_paper: ArrayLike) -> FloatArray:
     """(R_AP - R_P) / R_P from the paper's (R_AP - R_P) / R_AP (contradiction C10)."""
     value = np.asarray(tmr_paper, dtype=float)
-    return value / (1 - value)
+    result: FloatArray = value / (1 - value)
+    return result
 
 
 def tunnel_resistance_ohm(
@@ -83,7 +85,10 @@ def tunnel_resistance_ohm(
     `r_low_ohm` [ohm] times `resistance_ratio` [1] at state 0 to `r_low_ohm` at state 1.
     """
     parallel = r_low_ohm * resistance_ratio ** (1 - np.asarray(state, dtype=float))
-    return parallel / (1 - tmr(state, parameters) * np.asarray(antiparallel, dtype=float))
+    result: FloatArray = parallel / (
+        1 - tmr(state, parameters) * np.asarray(antiparallel, dtype=float)
+    )
+    return result
 
 
 def parallel_resistance_ohm(

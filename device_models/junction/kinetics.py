@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.special import ndtri
 
+from device_models.errors import InputError
 from device_models.junction.checks import FloatArray, checked_waveform
 from device_models.junction.parameters import MemristorParameters
 
@@ -58,7 +59,7 @@ class Kinetics:
     @property
     def n_sites(self) -> int:
         """Number of sites K."""
-        return self.ltp_threshold_V.shape[0]
+        return int(self.ltp_threshold_V.shape[0])
 
     def switch_alike(self, sites: FloatArray, amplitude_V: float, time_s: float) -> None:
         """Move the sites in place by one pulse for all devices: one decay per site."""
@@ -115,11 +116,12 @@ class Kinetics:
     def ramp_time_s(self, amplitude_V: FloatArray, ramp_V_per_s: float) -> FloatArray:
         """Time [s] at full amplitude that switches as much as the two ramps do."""
         if not ramp_V_per_s > 0:
-            raise ValueError(f"ramp_V_per_s must be positive, got {ramp_V_per_s!r}")
+            raise InputError(f"ramp_V_per_s must be positive, got {ramp_V_per_s!r}")
         p = self.parameters
         dead_zone = np.where(amplitude_V < 0, p.dead_zone_ltp_V, p.dead_zone_ltd_V)
         above = np.maximum(np.abs(amplitude_V) - dead_zone, 0.0)
-        return 2 * p.v_slope_V / ramp_V_per_s * -np.expm1(-above / p.v_slope_V)
+        result: FloatArray = 2 * p.v_slope_V / ramp_V_per_s * -np.expm1(-above / p.v_slope_V)
+        return result
 
     def _decay(self, amplitude_V: float, time_s: float, dtype: np.dtype) -> FloatArray:
         """Share of each site left unswitched after `time_s` at `amplitude_V`, remembered."""
@@ -162,7 +164,7 @@ def _golden_quantiles(n_sites: int) -> tuple[FloatArray, FloatArray]:
     Every site has its own quantile on both axes, where a grid of K sites has only sqrt(K).
     """
     if not isinstance(n_sites, int | np.integer) or n_sites < 1:
-        raise ValueError(f"n_sites must be a whole number from 1 up, got {n_sites!r}")
+        raise InputError(f"n_sites must be a whole number from 1 up, got {n_sites!r}")
     index = np.arange(n_sites)
     order = np.argsort(np.argsort((0.5 + index * (math.sqrt(5) - 1) / 2) % 1))
     return ndtri((index + 0.5) / n_sites), ndtri((order + 0.5) / n_sites)

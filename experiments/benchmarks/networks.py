@@ -88,8 +88,8 @@ def _trained(make: Callable[[], nn.Module], kind: str) -> tuple[nn.Module, torch
     if kind == "digital":
         return model, torch.optim.SGD(model.parameters(), lr=0.01)
     tile = "aihwkit" if kind == "aihwkit" else "memristor"
-    cells = {"cells": "pair"} if kind == "pair" else {}
-    model = to_crossbar(model, "lsmo_pvdf_co", tile=tile, **cells)
+    cells = "pair" if kind == "pair" else "single"
+    model = to_crossbar(model, "lsmo_pvdf_co", tile=tile, cells=cells)
     if kind == "carried":
         set_field(model, CARRIED_G)
     return model, AnalogSGD(model.parameters(), lr=0.01)

@@ -11,7 +11,8 @@ from crossbar.probe import measure_tile
 from device_models import DeviceCard
 from device_models.fit import CardFit
 from device_models.fit.bands import Band, band_of
-from device_models.fit.branches import Branch, select_branches
+from device_models.fit.branch import Branch
+from device_models.fit.branches import select_branches
 from device_models.fit.spread import pulse_noise
 
 FloatArray = NDArray[np.float64]
@@ -49,7 +50,7 @@ def check_tile(fit: CardFit) -> list[TileCheck]:
     response of the card's device, their scatter that of cycles. Then with the card's spreads.
     """
     spread = fit.card.spread
-    alike = _drive(replace(fit.card, spread=replace(spread, step_d2d=0.0, range_d2d=0.0)))
+    alike = _drive(fit.card.with_spread(step_d2d=0.0, range_d2d=0.0))
     differs = spread.step_d2d > 0 or spread.range_d2d > 0
     spreads = _drive(fit.card) if differs else alike
     return [_check(fit, i, alike, spreads) for i in range(len(fit.branches))]

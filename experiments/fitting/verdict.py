@@ -11,7 +11,7 @@ import numpy as np
 
 from device_models.curves import Law
 from device_models.fit import CardFit
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from experiments.command.quantities import percent
 from experiments.command.severity import Severity, severity_of
 from experiments.fitting.headline import Headline
@@ -220,6 +220,10 @@ def _gaps(fit: CardFit, h: Headline) -> list[Reason]:
     if lost := _lost_decades(h):
         text = f"the lowest {lost:.1f} decades of the range lie in the noise that a tile has at"
         reasons.append(Reason(Severity.CARE, f"{text} every state", lost / 10))
+    between = fit.card.interpolation_error or 0.0
+    if between > MUCH:
+        text = f"between its fields the card may be off by {percent(between)} of the range"
+        reasons.append(Reason(Severity.CARE, text, between))
     if np.isnan(h.state_noise):
         text = "the noise of single pulses is not known and taken as 0"
         reasons.append(Reason(Severity.CARE, text))

@@ -20,8 +20,9 @@ from torch.nn import functional
 from crossbar.checkpoint import plain_state
 from crossbar.choices import check_choice
 from crossbar.finite import all_finite
-from experiments.data.images import ImageSet, normalise
-from experiments.training.checkpoints import leaves
+from device_models.errors import FieldCrossbarError
+from experiments.data import ImageSet, normalise
+from experiments.runs.checkpoints import leaves
 
 CHECK_EVERY = 25
 """Batches between two looks at the loss; a look waits for a GPU to catch up."""
@@ -32,12 +33,12 @@ OPTIMIZERS = ("adam", "sgd")
 DECAYS = ("cosine", "constant")
 
 
-class DivergedError(RuntimeError):
+class DivergedError(FieldCrossbarError, RuntimeError):
     """The training loss, a weight or what the optimizer remembers became NaN or infinite."""
 
 
 class Images:
-    """Normalised images (float32, n x 1 x 28 x 28) and labels on one device."""
+    """Normalised images (float32, n x channels x rows x columns) and labels on one device."""
 
     def __init__(self, images: ImageSet, device: torch.device):
         self.images = normalise(images.images).to(device)

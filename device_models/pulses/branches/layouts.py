@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from device_models.pulses.branches.checks import few_of_each
 from device_models.pulses.branches.kinds import check_kind
 from device_models.pulses.branches.pauses import Rests
 from device_models.pulses.branches.records import Records, Rows, make_records, read_conditions
-from device_models.pulses.branches.segments import Switches
 from device_models.pulses.branches.stretches import (
     Stretch,
     cut_by_number,
@@ -31,7 +31,8 @@ from device_models.pulses.branches.traces import Search, certain, cut_traces
 from device_models.pulses.branches.width_steps import join_width_steps
 from device_models.pulses.columns.pulse_numbers import dense_step
 from device_models.pulses.columns.roles import Roles
-from device_models.pulses.tables.table import Table
+from device_models.pulses.segments import Switches
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, Labels, PulseDataError, Segment
 
 MAX_SEGMENTS = 20_000
@@ -213,7 +214,7 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _fixed(array: NDArray) -> NDArray:
+def _fixed(array: NDArray[Any]) -> NDArray[Any]:
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array

@@ -25,7 +25,7 @@ def direction(values: FloatArray) -> float:
     first, last = values[:third], values[-third:]
     change = float(last.mean() - first.mean())
     error = max(noise_of(values) * np.sqrt(2 / third), 1e-9 * float(np.ptp(values)), 1e-300)
-    return change / error
+    return float(change / error)
 
 
 def scale_of(values: FloatArray) -> FloatArray:

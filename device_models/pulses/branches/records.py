@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from device_models.pulses.columns.conditions import read_condition_labels
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.pulse_numbers import read_pulse_numbers
 from device_models.pulses.columns.roles import Roles
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, IntArray, Labels, PulseDataError
 from device_models.pulses.units import convert
 
@@ -59,10 +60,10 @@ class Records:
     steps_amplitude: bool = False
 
 
-def read_conditions(table: Table, roles: Roles, given: Labels) -> dict[str, NDArray]:
+def read_conditions(table: Table, roles: Roles, given: Labels) -> dict[str, NDArray[Any]]:
     """Columns of conditions as arrays, shape (rows,), in G, V and s."""
     readers = {"branch": read_branches, "device": read_devices, "cycle": read_cycles}
-    found: dict[str, NDArray] = {}
+    found: dict[str, NDArray[Any]] = {}
     for role, (column, heading) in roles.conditions.items():
         if role in readers:
             found[role] = readers[role](table, column)
@@ -112,7 +113,7 @@ def make_records(
     pulse_column: int | None,
     values: FloatArray,
     rises: int,
-    conditions: Mapping[str, NDArray],
+    conditions: Mapping[str, NDArray[Any]],
     given: Labels,
     warnings: list[str],
 ) -> Records:
@@ -152,9 +153,9 @@ def _labels_of(
     role: str,
     heading: Heading,
     rows: Rows,
-    conditions: Mapping[str, NDArray],
+    conditions: Mapping[str, NDArray[Any]],
     given: Labels,
-) -> NDArray | None:
+) -> NDArray[Any] | None:
     """Label of each row in one role; None where neither file nor option gives one."""
     name = OPTIONS.get(role, role)
     label, option = getattr(heading, name), getattr(given, name)

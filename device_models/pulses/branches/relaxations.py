@@ -107,7 +107,7 @@ def smooth_misfits(trace: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _least(misfits: tuple[FloatArray, FloatArray]) -> float:
     """The least squared misfit a reading."""
     into, after = misfits
-    return float((into.min(axis=0) + after.min(axis=0))[1:-1].min()) / into.shape[1]
+    return float(float((into.min(axis=0) + after.min(axis=0))[1:-1].min()) / into.shape[1])
 
 
 def likeliest(evidence: FloatArray) -> int:

@@ -112,7 +112,8 @@ def _saved(branch: FloatArray, readings: int) -> float:
 def _means(values: FloatArray, block: int) -> FloatArray:
     if block == 1 or values.size < 2 * block:
         return values
-    return values[: values.size // block * block].reshape(-1, block).mean(axis=1)
+    result: FloatArray = values[: values.size // block * block].reshape(-1, block).mean(axis=1)
+    return result
 
 
 def is_flat(part: FloatArray, trace: FloatArray, certain: float = LEAST_CERTAIN) -> bool:

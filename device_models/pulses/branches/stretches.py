@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def cut_by_number(
 
 def label_codes(records: Records, rows: Rows) -> NDArray[np.int64]:
     """Code of branch, cycle and amplitude for each of `rows`."""
-    keys: list[NDArray] = []
+    keys: list[NDArray[Any]] = []
     if records.branch is not None:
         keys.append(records.branch[rows])
     if records.cycle is not None:
@@ -88,6 +89,7 @@ def _train_amplitude(records: Records) -> FloatArray:
 
 
 def split_by(rows: Rows, codes: NDArray[np.int64]) -> list[Rows]:
+    """Rows of one code each, in their order; `codes` (n,) are those of `rows` (n,)."""
     order = np.argsort(codes, kind="stable")
     return [rows[part] for part in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)]
 
@@ -99,6 +101,7 @@ def restarts(pulses: FloatArray, rows: Rows) -> list[Rows]:
 
 
 def check_unique(records: Records, pulses: FloatArray, run: Rows) -> None:
+    """Raise PulseDataError where two readings of a run have the same pulse number."""
     same = np.flatnonzero(np.diff(pulses[run]) == 0)
     if same.size:
         first, second = run[same[0]], run[same[0] + 1]
@@ -172,7 +175,8 @@ def counted(records: Records, run: Rows, first: int | None) -> FloatArray:
     numbers = records.pulses[run]
     step = float(np.median(np.diff(numbers))) if run.size > 1 else 1.0
     start = records.pulses[first] if first is not None else 0.0
-    return numbers - numbers[0] + (start if start <= max(step, 1.0) else 0.0)
+    result: FloatArray = numbers - numbers[0] + (start if start <= max(step, 1.0) else 0.0)
+    return result
 
 
 def cut_by_sign(
@@ -209,4 +213,5 @@ def _without_pulse(amplitude: FloatArray) -> NDArray[np.bool_]:
     next_is_pulse = ~np.append(still[1:], True)
     alone = ~np.insert(still[:-1], 0, False)
     alone[:-1] &= next_is_pulse[:-1]
-    return still & ~next_is_pulse & ~alone
+    result: NDArray[np.bool_] = still & ~next_is_pulse & ~alone
+    return result

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device_models.pulses.columns.counting import counts, is_clock, numbers_of
-from device_models.pulses.tables.table import Table, is_number
+from device_models.pulses.table import Table, is_number
 from device_models.pulses.types import FloatArray
 
 EARLY = 3
@@ -23,7 +24,7 @@ LEAST_EVEN = 0.65
 def rows_of(table: Table, rows: NDArray[np.intp]) -> Table:
     """Table with some of its rows, by their indices."""
 
-    def pick(items: Sequence) -> tuple:
+    def pick(items: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(items[row] for row in rows)
 
     return replace(

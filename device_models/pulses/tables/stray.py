@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from device_models.pulses.tables.table import Table, is_missing, to_number, width_of
+from device_models.pulses.table import Table, is_missing, to_number, width_of
 from device_models.pulses.types import show
 
 Row = Sequence[str]
@@ -75,7 +75,7 @@ def _goes_on(table: Table, others: Sequence[Row], row: Row, at: int, column: int
     value = to_number(cell, table.decimal)
     if np.isnan(value) or np.isnan(values).any() or not 0 < at <= len(values):
         return cell in cells
-    return abs(value - values[at - 1]) <= LARGEST_STEP * float(np.abs(np.diff(values)).max())
+    return bool(abs(value - values[at - 1]) <= LARGEST_STEP * float(np.abs(np.diff(values)).max()))
 
 
 def _form(cell: str) -> tuple[int, bool]:
