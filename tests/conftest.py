@@ -48,5 +48,5 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
             for module in ("reads.read", "arrays.array", "recipes.mixed_precision"):
                 patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
         if request.param == "compiled for many channels":
-            patch.setattr("crossbar.reads.read_cpu.FEWEST_OUTPUTS", 1)
+            patch.setattr("crossbar.reads.read_cpu.MANY_CHANNELS", 1)
         yield request.param

@@ -67,6 +67,10 @@ MINIBATCHES = {
         Minibatch(numbers(2, 20, 3, 3), numbers(2, 30, 1, 1, seed=1), Window((3, 3)), 0.5),
         (30, 180),
     ),
+    "images of several positions": (
+        Minibatch(numbers(3, 20, 4, 4), numbers(3, 60, 2, 2, seed=1), Window((3, 3)), 0.5),
+        (60, 180),
+    ),
 }
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -101,3 +102,13 @@ def nearest(typing_context, value):
         return builder.call(function, arguments)
 
     return value(value), generate
+
+
+@compiled(njit)
+def largest_bits(bits):
+    """Bits of the largest size in a vector: sizes of floats are ordered as their bits are."""
+    largest = np.int32(0)
+    for k in range(bits.size):
+        size = bits[k] & np.int32(0x7FFFFFFF)
+        largest = size if size > largest else largest
+    return largest

@@ -28,16 +28,6 @@ def stretch(numbers, place, n):
 
 
 @compiled(njit)
-def largest_bits(bits):
-    """Bits of the largest size in a vector: sizes of floats are ordered as their bits are."""
-    largest = np.int32(0)
-    for k in range(bits.size):
-        size = bits[k] & np.int32(0x7FFFFFFF)
-        largest = size if size > largest else largest
-    return largest
-
-
-@compiled(njit)
 def largest_in_column(values, peaks):
     """Largest size in each column of `values` (rows x columns)."""
     peaks[:] = 0

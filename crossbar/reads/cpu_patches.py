@@ -224,12 +224,17 @@ def _origins(job, first, origins):
 
 @compiled(njit)
 def _patch_levels(job, images, origins, places, into, levels):
-    """DAC levels of patches, one a row."""
+    """DAC levels of patches, one a row.
+
+    Gathering and rounding are two loops: the compiler makes vector operations of each.
+    """
     rounds, bound = job.rounds_input, job.input_bound
     for j in range(origins.size):
         patch, line, factor = images[origins[j] :], levels[j], into[j]
         for k in range(places.size):
-            line[k] = level(patch[places[k]] * factor, rounds, bound)
+            line[k] = patch[places[k]]
+        for k in range(places.size):
+            line[k] = level(line[k] * factor, rounds, bound)
 
 
 @compiled(njit)
@@ -243,10 +248,11 @@ def _gradient_levels(job, gradients, line, size, first, n, into, levels):
             image, position = (first + j) // positions, (first + j) % positions
             count = min(positions - position, n - j)
             start = (image * job.out_size + line + o) * positions + position
-            source, own, part = gradients[start:], into[j:], target[j:]
             for i in range(count):
-                part[i] = level(source[i] * own[i], rounds, bound)
+                target[j + i] = gradients[start + i]
             j += count
+        for i in range(n):
+            target[i] = level(target[i] * into[i], rounds, bound)
 
 
 @compiled(njit)

@@ -9,11 +9,10 @@ import numpy as np
 from numba import carray, cfunc, njit
 
 from crossbar.kernels.blas import multiply, room
-from crossbar.kernels.threads import PART, compiled, take
+from crossbar.kernels.threads import PART, compiled, largest_bits, take
 from crossbar.reads.cpu_loops import (
     factors,
     from_levels,
-    largest_bits,
     lift_peaks,
     put_or_add,
     stretch,

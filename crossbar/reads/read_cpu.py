@@ -33,8 +33,8 @@ VECTORS, FEW_VECTORS, LARGE_MATRIX = 64, 16, 2**17
 UNITS, LINES = 4, 256
 """A read that makes fewer units than this is cut into parts of at least so many lines."""
 
-FEWEST_OUTPUTS = 32
-"""From this many outputs on a convolution of one tile is left to the BLAS."""
+MANY_CHANNELS = 2**15
+"""From this many weights on a convolution of one tile is left to the BLAS."""
 
 
 def read_vectors(
@@ -95,7 +95,7 @@ def read_patches(
     _check_line(padded.shape[2] * padded.shape[3])
     blocks = blocks or (entries,)
     sizes = _of_images(padded.shape, out.shape, window)
-    if len(blocks) > 1 or out_size >= FEWEST_OUTPUTS:
+    if len(blocks) > 1 or weight.numel() >= MANY_CHANNELS:
         job = read_job(converters, gain, **sizes, **_of_blocks(blocks))
         _read_many(weight, padded, out, window, job, stream, blocks)
         return out
@@ -129,7 +129,7 @@ def read_patches_back(
     _check_line(padded_shape[2] * padded_shape[3])
     blocks = blocks or (out_size,)
     sizes = _of_images(padded_shape, out_shape, window)
-    if len(blocks) > 1 or out_size >= FEWEST_OUTPUTS:
+    if len(blocks) > 1 or weight.numel() >= MANY_CHANNELS:
         job = read_job(converters, gain, **sizes, **_of_blocks(blocks))
         _read_many_back(weight, gradients, padded, window, job, stream, blocks)
         return padded

@@ -13,6 +13,9 @@ from torch.nn.grad import conv2d_weight
 
 Shape = tuple[int, ...]
 
+FEW_POSITIONS = 16
+"""Positions are few where the entries of a kernel are this many times as many."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -122,6 +125,23 @@ def weight_gradient(images: Tensor, gradients: Tensor, window: Window) -> Tensor
     return conv2d_weight(
         images, shape, gradients, window.stride, window.padding, window.dilation
     ).flatten(1)
+
+
+def add_weight_gradient_(
+    total: Tensor, images: Tensor, gradients: Tensor, window: Window, factor: float
+) -> None:
+    """Add `factor` times the gradient of the kernels to `total` (out x channels*kernel), in place.
+
+    Patches of few positions and many entries are one product; torch's own way takes 20 times as
+    long for a 3 x 3 kernel at a single position.
+    """
+    positions = gradients.numel() // max(1, gradients.shape[1])
+    if positions * FEW_POSITIONS > total.shape[1]:
+        total.add_(weight_gradient(images, gradients, window), alpha=factor)
+        return
+    patches = unfold(images, window).transpose(1, 2).reshape(positions, -1)
+    columns = gradients.transpose(0, 1).reshape(len(total), positions)
+    total.addmm_(columns, patches, alpha=factor)
 
 
 def unfold(images: Tensor, window: Window) -> Tensor:

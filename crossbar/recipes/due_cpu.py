@@ -15,7 +15,7 @@ from numba import carray, cfunc, njit
 from torch import Tensor
 
 from crossbar.kernels.contract import address
-from crossbar.kernels.threads import PART, compiled, run_job, take
+from crossbar.kernels.threads import PART, compiled, largest_bits, run_job, take
 
 CHUNK = 2**14
 """Weights in a unit of work."""
@@ -66,10 +66,12 @@ def _due_part() -> Any:
         jobs = carray(pointers[0], 1, JOB)
         job = jobs[0]
         memory = carray(pointers[1], job.size, np.float32)
+        bits = carray(pointers[1], job.size, np.int32)
         gradient = carray(pointers[2], job.size, np.float32)
         hit = carray(pointers[3], job.size, np.int64)
         counts = carray(pointers[4], job.size, np.float32)
         found = carray(pointers[5], -(-job.size // CHUNK), np.int64)
+        granularity = np.full(1, job.granularity, np.float32).view(np.int32)[0]
         unit = take(jobs)
         while unit * CHUNK < job.size:
             end, place = min((unit + 1) * CHUNK, job.size), unit * CHUNK
@@ -77,7 +79,7 @@ def _due_part() -> Any:
                 line = memory[start : min(start + LINE, end)]
                 if job.adds:
                     _add(line, gradient[start:], job.rate)
-                if _largest(line) >= job.granularity:
+                if largest_bits(bits[start : start + line.size]) >= granularity:
                     place = _take_out(line, start, job.granularity, hit, counts, place)
             found[unit] = place - unit * CHUNK
             unit = take(jobs)
@@ -92,20 +94,11 @@ def _add(line, gradient, rate):
 
 
 @compiled(njit)
-def _largest(line):
-    largest = np.float32(0)
-    for j in range(line.size):
-        size = abs(line[j])
-        largest = size if size > largest else largest
-    return largest
-
-
-@compiled(njit)
 def _take_out(line, start, granularity, hit, counts, place):
     """Take whole granularities out of a line and list them from `place` on; the next place."""
     for j in range(line.size):
-        count = np.trunc(line[j] / granularity)
-        if count != 0:
+        if abs(line[j]) >= granularity:
+            count = np.trunc(line[j] / granularity)
             line[j] -= count * granularity
             hit[place], counts[place] = start + j, count
             place += 1

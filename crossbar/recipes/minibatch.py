@@ -12,7 +12,7 @@ from torch import Tensor
 from crossbar.finite import NonFiniteError, all_finite, check_finite
 from crossbar.kernels.contract import check_shape
 from crossbar.reads.converters import check_kind
-from crossbar.reads.window import Window, unfold, weight_gradient
+from crossbar.reads.window import Window, add_weight_gradient_, unfold, weight_gradient
 
 UNCHANGED = "no pulse was fired and nothing was accumulated"
 """What every refusal of a minibatch ends with."""
@@ -68,7 +68,7 @@ class Minibatch:
         """Add `rate` times the gradient to `total` (out x in), in place."""
         x, d, factor = self.x, self.d, rate * float(self.gain)
         if self.window:
-            total.add_(weight_gradient(x, d, self.window), alpha=factor)
+            add_weight_gradient_(total, x, d, self.window, factor)
         else:
             total.addmm_(_rows(d).t(), _rows(x), alpha=factor)
 
