@@ -11,7 +11,7 @@ from PIL import Image
 from test_train import only_run, same_state, train
 
 from experiments.runs.store import list_runs
-from experiments.train import KNOWN_ERRORS
+from experiments.train import JOB_ERRORS
 from experiments.training.loop import train_epoch
 
 NET = """
@@ -159,4 +159,4 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(folder, words, message
 def test_errors_of_the_data_are_a_users_to_mend():
     from experiments.data import DataError
 
-    assert issubclass(DataError, KNOWN_ERRORS)
+    assert issubclass(DataError, JOB_ERRORS)
