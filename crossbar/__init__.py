@@ -1,21 +1,29 @@
-"""Field-tunable memristor cards on analog crossbars: aihwkit devices, EM activation, networks."""
+"""Field-tunable memristor cards on analog crossbars: aihwkit devices, EM activation, networks.
 
-from crossbar.compat import check_install
+Names are imported when they are first used: a card or an EM activation needs no aihwkit. Rows of
+the ledger (M1, C10, 3.2) are on the page `device_models/cards/lsmo_pvdf_co.md`.
+"""
 
-check_install()  # before anything that needs aihwkit, so that a wrong torch is named as such
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from crossbar.activation import EMActivation, replace_activations
-from crossbar.conversion import crossbar_layers, to_crossbar
-from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
-from crossbar.field_map import fields_of, set_draw, set_field, set_nonidealities
-from crossbar.finite import NonFiniteError
-from crossbar.nodes.follow import Follow, followed
-from crossbar.nonideality import Nonideality, StuckCells, WriteNoise
-from crossbar.rpu import rpu_config
-from crossbar.scale import weight_scale
-from crossbar.tile import MemristorRPUConfig, MemristorTile
-from crossbar.zero import ZeroChoice, recommended_zero, zero_of_weight
-from device_models import __version__
+import crossbar.compat as _compat
+
+if TYPE_CHECKING:
+    from crossbar.activation import EMActivation, replace_activations
+    from crossbar.conversion import crossbar_layers, to_crossbar
+    from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
+    from crossbar.field_map import fields_of, set_draw, set_field, set_nonidealities
+    from crossbar.finite import NonFiniteError
+    from crossbar.nodes.follow import Follow, followed
+    from crossbar.nonideality import Nonideality, StuckCells, WriteNoise
+    from crossbar.rpu import rpu_config
+    from crossbar.scale import weight_scale
+    from crossbar.tile import MemristorRPUConfig, MemristorTile
+    from crossbar.zero import ZeroChoice, recommended_zero, zero_of_weight
+    from device_models import __version__
+
+_compat.check_versions()  # a pair that was never tried is tried out before anything needs it
 
 __all__ = [
     "CardDevice",
@@ -44,3 +52,42 @@ __all__ = [
     "weight_scale",
     "zero_of_weight",
 ]
+
+_WITHOUT_AIHWKIT = {
+    "crossbar.activation": ("EMActivation", "replace_activations"),
+    "crossbar.finite": ("NonFiniteError",),
+    "crossbar.nodes.follow": ("Follow", "followed"),
+    "crossbar.nonideality": ("Nonideality", "StuckCells", "WriteNoise"),
+    "crossbar.scale": ("weight_scale",),
+    "crossbar.zero": ("ZeroChoice", "recommended_zero", "zero_of_weight"),
+    "device_models": ("__version__",),
+}
+_ON_AIHWKIT = {
+    "crossbar.conversion": ("crossbar_layers", "to_crossbar"),
+    "crossbar.device": ("CardDevice", "LSMOPVDFCoPresetDevice", "pulsed_device"),
+    "crossbar.field_map": ("fields_of", "set_draw", "set_field", "set_nonidealities"),
+    "crossbar.rpu": ("rpu_config",),
+    "crossbar.tile": ("MemristorRPUConfig", "MemristorTile"),
+}
+_HOMES = {
+    name: module
+    for homes in (_WITHOUT_AIHWKIT, _ON_AIHWKIT)
+    for module, names in homes.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use. Raises InstallError where its module cannot be."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] in _ON_AIHWKIT:
+        _compat.check_install()  # so that a wrong torch is named as such
+    with _compat.naming_hidden_modules():
+        value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,7 +2,8 @@
 
 aihwkit 1.1.0 with torch 2.13.0 imports, then fails at the first `set_weights` with a misleading
 message. The check builds one small tile and names the pair to install when that fails, or the
-user's own file that another module was looked for under.
+user's own file that another module was looked for under. It runs before the first thing that needs
+aihwkit, and at once where the installed pair is none that was tried.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from traceback import walk_tb
@@ -29,12 +31,30 @@ class InstallError(ImportError):
     """aihwkit and torch cannot be used; the message names the file or the pair that mends it."""
 
 
+def check_versions() -> None:
+    """Try out the installed aihwkit and torch unless they are a tried pair. Raises InstallError."""
+    installed = tuple(_installed(name).split("+")[0] for name in ("aihwkit", "torch"))
+    if installed != PAIRS.get(sys.version_info[:2]):
+        check_install()
+
+
 def check_install() -> None:
     """Build and write one small analog tile. Raises InstallError, one line, when that fails."""
     try:
         _write_small_tile()
     except Exception as error:  # whatever the mismatch raises: ImportError, RuntimeError, ...
         raise InstallError(_hidden_module(error) or _advice(error)) from None
+
+
+@contextmanager
+def naming_hidden_modules() -> Iterator[None]:
+    """An import that fails over a file of the user's becomes an InstallError that names it."""
+    try:
+        yield
+    except Exception as error:
+        if hidden := _hidden_module(error):
+            raise InstallError(hidden) from None
+        raise
 
 
 def _write_small_tile() -> None:

@@ -32,7 +32,7 @@ NO_DECAY = (
 )
 
 
-class Gathered(list):
+class Gathered(list[Tensor]):
     """Inputs, or gradients, of the calls of a tile in one minibatch; their rows can be joined.
 
     Batches of images (n x channels x rows x columns) of different sizes get zeros at their lower
@@ -84,7 +84,7 @@ class PulseContext(AnalogContext):
         self._gradients = Gathered(self.analog_tile)
 
     @property
-    def grad(self) -> Tensor | None:  # type: ignore[override]
+    def grad(self) -> Tensor | None:
         """A zero where something was gathered: `zero_grad` sets only what is there to None."""
         return torch.zeros_like(self.data) if self.has_gradient() else None
 

@@ -52,7 +52,7 @@ class CardDevice(PiecewiseStepDevice):
     Raises ValueError, naming the parameter, for one that is not finite or a negative spread.
     """
 
-    bindings_ignore: ClassVar[list] = [*FIXED]
+    bindings_ignore: ClassVar[list[str]] = [*FIXED]
 
     card: str | Path | DeviceCard = "lsmo_pvdf_co"
     """Name of a card, path of a card file, or a card."""

@@ -8,8 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from device_models.errors import FieldCrossbarError
 
-class NonFiniteError(ValueError):
+
+class NonFiniteError(FieldCrossbarError, ValueError):
     """Numbers that would leave weights or accumulators without a finite value; one line."""
 
 

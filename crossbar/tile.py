@@ -17,8 +17,11 @@ It is plain torch for any device, with compiled forms of its reads and pulses on
 - Tiki-Taka reads its fast array with the converters of the forward pass. Its defaults are not
   aihwkit's: the fast pulses are scaled, all columns are read, and their signs are chopped.
 - Stochastic pulses are counted for parts of the minibatch, see `crossbar.recipes`.
-- A frozen layer gets no pulses, `zero_grad` drops what was gathered, a state of another field is
-  refused, and optimizers made before go on: `crossbar.context`.
+- A frozen layer gets no pulses, `zero_grad` drops what was gathered, a state of another reference
+  field is refused, and optimizers made before go on: `crossbar.context`.
+- The field is a variable: `crossbar.set_field` carries devices made at one field to others, by
+  layer, row, column or device. A weight may be a pair of devices, reads may see nonidealities
+  (`crossbar.nonideality`), and a tile without a recipe reads only.
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.

@@ -2,6 +2,7 @@
 
 Everything here is numpy and scipy: no torch, no aihwkit, no plotting. Cards come with the import;
 reading of measurements, the fit and the compact model are loaded when they are first asked for.
+Facts of the paper are cited by rows of the ledger (M1, E9, 6.3), on `cards/lsmo_pvdf_co.md`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from device_models.card import CardError, Conditions, DeviceCard
 from device_models.curves import ExponentialMixture
+from device_models.errors import FieldCrossbarError, InputError
 from device_models.library import CardSummary, list_cards, load_card
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ __all__ = [
     "CurveFit",
     "DeviceCard",
     "ExponentialMixture",
+    "FieldCrossbarError",
     "FitError",
+    "InputError",
     "Memristor",
     "MemristorParameters",
     "PulseData",

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
 
+from device_models.errors import FieldCrossbarError
 from device_models.plain_text import message
 
 TEMPORARY = ".writing-"
@@ -33,7 +34,7 @@ _KINDS = {
 }
 
 
-class FileError(OSError):
+class FileError(FieldCrossbarError, OSError):
     """A file that is not read or written as asked; its text is one line that starts with it."""
 
     def __str__(self) -> str:

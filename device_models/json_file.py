@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from device_models.errors import FieldCrossbarError, InputError
 from device_models.files import FileError, read_limited
 from device_models.plain_text import message
 
@@ -14,7 +15,7 @@ MAX_DEPTH = 32
 _TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 
-class JSONFileError(ValueError):
+class JSONFileError(FieldCrossbarError, ValueError):
     """A JSON file that cannot be used; one line that names the file and the place in it."""
 
     def __init__(self, text: str):
@@ -50,21 +51,21 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"key {key!r:.40} is given twice")
+        raise InputError(f"key {key!r:.40} is given twice")
     return content
 
 
 def _no_constant(text: str) -> None:
-    raise ValueError(f"{text} is not a number a JSON file may hold")
+    raise InputError(f"{text} is not a number a JSON file may hold")
 
 
 def _check_depth(content: Any) -> None:
-    """Raise ValueError for what nests deeper than anything that is written and read again."""
+    """Raise InputError for what nests deeper than anything that is written and read again."""
     level = [content]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]
     if level:
-        raise ValueError(_TOO_DEEP)
+        raise InputError(_TOO_DEEP)
 
 
 def _inside(content: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from device_models.card import BRANCHES, DeviceCard
+from device_models.errors import InputError
 from device_models.plain_text import one_line
 
 __all__ = ["Figure", "draw_card", "si_scale"]
@@ -34,7 +35,7 @@ def draw_card(card: DeviceCard, quantity: str = "conductance") -> Figure:
     """LTP and LTD curves of `card`, one line a field [G], at most eight fields evenly chosen.
 
     With several fields a second row shows the change that the field makes [%]. `quantity`:
-    "conductance" or "resistance". Raises ValueError for another one, and where a conductance of
+    "conductance" or "resistance". Raises InputError for another one, and where a conductance of
     0 or below has no resistance.
     """
     fields = _evenly(card.fields_G, MAX_FIELDS)
@@ -94,13 +95,13 @@ def _values(card: DeviceCard, quantity: str, pulses: FloatArray) -> Values:
     if quantity == "conductance":
         return lambda branch, field_G: card.conductance(branch, pulses, field_G)
     if quantity != "resistance":
-        raise ValueError(f"quantity must be conductance or resistance, got {quantity!r}")
+        raise InputError(f"quantity must be conductance or resistance, got {quantity!r}")
     return lambda branch, field_G: _inverse(card, card.conductance(branch, pulses, field_G))
 
 
 def _inverse(card: DeviceCard, conductance: FloatArray) -> FloatArray:
     if conductance.min() <= 0:
-        raise ValueError(f"card {card.name!r} has conductances of 0 or below, so no resistance")
+        raise InputError(f"card {card.name!r} has conductances of 0 or below, so no resistance")
     return 1 / conductance
 
 

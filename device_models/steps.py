@@ -29,7 +29,7 @@ def step_size(card: DeviceCard, branch: str, conductance: ArrayLike, field_G: fl
 
     Any shape, same shape out. Below or above the branch's own ends the step of that end is used;
     at the end of a curve that is cut off while it still moves, its last step inside.
-    Raises ValueError for an unknown branch or a field outside the card's range.
+    Raises InputError for an unknown branch or a field outside the card's range.
     """
     pulses = pulse_grid(last_pulse(card, branch, field_G))
     law_conductance = card.conductance(branch, pulses, field_G)

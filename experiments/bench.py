@@ -23,6 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from device_models.errors import InputError
 from device_models.files import write_atomically
 from experiments.benchmarks.activation import (
     bench_activation,
@@ -30,9 +31,10 @@ from experiments.benchmarks.activation import (
     peak_bytes,
 )
 from experiments.benchmarks.fit import bench_fit
+from experiments.benchmarks.networks import bench_field, bench_mlp, bench_resnet18
 from experiments.benchmarks.timing import Ceilings, Timing, measure_ceilings
 from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
-from experiments.command.options import Parser, end, whole_number
+from experiments.command.options import USER_ERRORS, Parser, end, whole_number
 from experiments.runs.provenance import machine
 
 BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
@@ -41,6 +43,9 @@ BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
     "epoch": bench_epoch,
     "crossbar": bench_crossbar,
     "loop": bench_loop,
+    "mlp": bench_mlp,
+    "resnet18": bench_resnet18,
+    "field": bench_field,
     "fit": bench_fit,
 }
 MARKS = ("<!-- bench: python -m experiments.bench -->", "<!-- end of bench -->")
@@ -101,6 +106,32 @@ AIMS = (
         speed=True,
     ),
     Aim(
+        "MLP of 1024 x 1024 layers on memristor tiles to digital, one thread",
+        "mlp",
+        "memristor tile",
+        "digital",
+        1.8,
+    ),
+    Aim(
+        "the same on pairs to single devices", "mlp", "memristor tile, pairs", "memristor tile", 1.5
+    ),
+    Aim("aihwkit's C++ tile to it", "mlp", "aihwkit tile", "memristor tile", 2.0, speed=True),
+    Aim(
+        "ResNet-18 on memristor tiles to digital, one thread",
+        "resnet18",
+        "memristor tile",
+        "digital",
+        2.0,
+    ),
+    Aim(
+        "paper CNN carried to 150 G to the field of its devices",
+        "field",
+        "memristor tile carried to 150 G",
+        "memristor tile",
+        1.1,
+    ),
+    Aim("paper CNN on pairs to it", "field", "memristor tile, pairs", "memristor tile", 1.5),
+    Aim(
         "aihwkit's fit to ours with intervals",
         "fit",
         "aihwkit fit_measurements",
@@ -137,7 +168,7 @@ def main(arguments: list[str] | None = None) -> None:
     unknown = [name for name in names if name not in (*BENCHMARKS, "memory")]
     try:
         if unknown:
-            raise ValueError(f"no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
+            raise InputError(f"no benchmark {unknown[0]!r}: choose from {', '.join(BENCHMARKS)}")
         if given.readme:
             write_atomically(given.readme, renewed_readme(given.readme, out))
             return
@@ -145,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
         content = measure(names, given.repeats, given.threads, console)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, json.dumps(content, indent=1) + "\n")
-    except (ValueError, OSError) as error:
+    except USER_ERRORS as error:
         end(error)
     for line in aims_table(content):
         console.print(line, markup=False)
@@ -235,11 +266,11 @@ def renewed_readme(readme: Path, bench: Path) -> str:
     text = readme.read_text()
     for mark in MARKS:
         if text.count(mark) != 1:
-            raise ValueError(f"{readme} needs one {mark}")
+            raise InputError(f"{readme} needs one {mark}")
     try:
         return readme_with_bench(text, json.loads(bench.read_text()))
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{bench}: not a file of this command ({error!r})") from None
+        raise InputError(f"{bench}: not a file of this command ({error!r})") from None
 
 
 def readme_with_bench(readme: str, content: dict[str, Any]) -> str:

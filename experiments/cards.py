@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from device_models import CardError, CardSummary, DeviceCard, list_cards, load_card
+from device_models import CardSummary, DeviceCard, list_cards, load_card
 from device_models.card import HISTORY, Spread
-from device_models.files import FileError, read_limited, write_together
+from device_models.files import read_limited, write_together
 from device_models.plain_text import visible
-from experiments.command.options import Parser, end
+from experiments.command.options import USER_ERRORS, Parser, end
 from experiments.figures.style import png
 
 MAX_PAGE_BYTES = 2**18
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         if given.plot:
             inputs = [Path(card.path)] if card.path else []
             write_together({given.plot: png(card.plot())}, overwrite=given.overwrite, inputs=inputs)
-    except (CardError, FileError, OSError) as error:
+    except USER_ERRORS as error:
         end(error)
 
 

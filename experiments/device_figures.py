@@ -18,9 +18,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from device_models.errors import InputError
 from device_models.files import write_together
 from device_models.junction.stdp import READINGS
-from experiments.command.options import Parser, end, number
+from experiments.command.options import USER_ERRORS, Parser, end, number
 from experiments.figures.style import png
 from experiments.paper.figures import (
     fig_1ab,
@@ -75,7 +76,7 @@ def draw(name: str, measured: Measurements) -> bytes:
 def selected(only: str | None) -> list[str]:
     """Figures that hold the panels named in `only` (2b is in 2bc); all without it.
 
-    Raises ValueError naming the panel that is not there and those that are.
+    Raises InputError naming the panel that is not there and those that are.
     """
     if only is None:
         return list(FIGURES)
@@ -83,10 +84,10 @@ def selected(only: str | None) -> list[str]:
     chosen = []
     for wanted in filter(None, (part.strip() for part in only.split(","))):
         if wanted not in panels:
-            raise ValueError(f"no figure {wanted!r}: choose from {', '.join(FIGURES)}")
+            raise InputError(f"no figure {wanted!r}: choose from {', '.join(FIGURES)}")
         chosen.append(panels[wanted])
     if not chosen:
-        raise ValueError(f"--only names no figure: choose from {', '.join(FIGURES)}")
+        raise InputError(f"--only names no figure: choose from {', '.join(FIGURES)}")
     return list(dict.fromkeys(chosen))
 
 
@@ -129,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
         files: dict[str, str | bytes] = {f"fig_{name}.png": draw(name, measured) for name in names}
         files |= table_files(results)
         write_together({given.out / name: content for name, content in files.items()})
-    except (ValueError, OSError) as error:
+    except USER_ERRORS as error:
         end(error)
     print_table(results, Console(width=None if sys.stdout.isatty() else 160))
     print(f"{summary(results)}\ntable:   {given.out / 'statements.md'} and .csv")

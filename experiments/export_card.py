@@ -16,14 +16,15 @@ from pathlib import Path
 
 from crossbar.device import ZEROS
 from crossbar.preset_source import preset_source
-from device_models import CardError, DeviceCard, load_card
+from device_models import DeviceCard, load_card
+from device_models.errors import FieldCrossbarError
 from device_models.exports.lookup_table import crosssim_files, table_csv
 from device_models.exports.neurosim import neurosim_json, neurosim_parameters
 from device_models.files import write_together
-from experiments.command.options import Parser, end, number
+from experiments.command.options import USER_ERRORS, Parser, end, number
 
 
-class ExportError(ValueError):
+class ExportError(FieldCrossbarError, ValueError):
     """An export that cannot be made; the message is one line naming the file or the option."""
 
 
@@ -104,7 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
         card = load_card(given.card)
         files = export_files(given, card)
         write_together(files, overwrite=given.overwrite, inputs=[card.path])
-    except (CardError, ExportError, OSError) as error:
+    except USER_ERRORS as error:
         end(error)
     for path in files:
         print(path)

@@ -40,8 +40,8 @@ from device_models.curves import (
 from device_models.files import check_outputs, write_atomically
 from device_models.fit import CardFit, fit_card
 from device_models.pulses import PulseData, Segment
-from experiments.command.options import Parser, end, whole_number
-from experiments.fitting.fit_report import Z95
+from experiments.command.options import USER_ERRORS, Parser, end, whole_number
+from experiments.fitting.confidence import Z95
 
 N_PULSES = 100
 NOISE = (0.0, 0.01, 0.05)
@@ -252,7 +252,7 @@ def main(arguments: list[str] | None = None) -> None:
         for each in track(work, description="fits", console=Console(stderr=True)):
             rows.append(coverage_row(*each, seeds))
             write_atomically(given.out, json.dumps(rows, indent=1) + "\n")
-    except OSError as error:
+    except USER_ERRORS as error:
         end(error)
     Console(width=max(Console().width, WIDTH)).print(_table(rows))
 

@@ -16,9 +16,7 @@ from __future__ import annotations
 import os
 import sys
 
-from device_models.card import CardError
-from device_models.fit import FitError
-from device_models.pulses import PulseDataError
+from device_models.errors import FieldCrossbarError
 from experiments.command.options import end
 from experiments.command.spoken import spoken
 from experiments.fitting.fit_options import parse
@@ -38,10 +36,10 @@ def main(arguments: list[str] | None = None) -> None:
             from experiments.fitting.fit_cards import make_cards
 
             text, problem = make_cards(given)
-    except (PulseDataError, FitError, CardError) as error:
-        end(spoken(str(error)))
     except OSError as error:
         end(f"{error.filename or given.out}: {error.strerror or error}")
+    except FieldCrossbarError as error:
+        end(spoken(str(error)))
     _print(text)
     if problem:
         end(problem)

@@ -7,7 +7,7 @@ from pathlib import Path
 from device_models.files import write_together
 from device_models.library import CARD_FOLDER
 from device_models.reconstruct import reconstruct_card, reconstruct_responses, responses_csv
-from experiments.command.options import Parser, end
+from experiments.command.options import USER_ERRORS, Parser, end
 
 
 def write_card(folder: Path) -> Path:
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=CARD_FOLDER, help="folder (the package's own)")
     try:
         print(write_card(parser.parse_args(arguments).out))
-    except OSError as error:
+    except USER_ERRORS as error:
         end(error)
 
 

@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from device_models import CardError, DeviceCard, load_card
+from device_models import DeviceCard, load_card
 from device_models.files import read_limited, remove_leftovers, write_together
 from device_models.plain_text import visible
 from device_models.plotting import draw_card
-from experiments.command.options import Parser, end
+from experiments.command.options import USER_ERRORS, Parser, end
 from experiments.command.shown import markdown, warn
 from experiments.figures.style import png
 from experiments.figures.training import draw_training
@@ -197,7 +197,7 @@ def _cards_of(groups: list[Group]) -> list[DeviceCard]:
     for path, sha256 in wanted.items():
         try:
             card = load_card(path)
-        except (CardError, OSError, ValueError):
+        except USER_ERRORS:
             continue
         if card.sha256 == sha256:
             cards[sha256] = card
@@ -236,7 +236,7 @@ def main() -> None:
     try:
         groups = read_groups(arguments.store)
         page = _write(groups, arguments.store, out, arguments.readme)
-    except (StoreError, OSError) as error:
+    except USER_ERRORS as error:
         end(error)
     print_table(groups, Console(width=None if sys.stdout.isatty() else 160))
     print(visible(f"page:    {page}"))

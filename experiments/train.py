@@ -26,10 +26,10 @@ from crossbar.finite import NonFiniteError
 from crossbar.networks import GREY, Shape, build_model
 from crossbar.reads.converters import periphery
 from device_models import DeviceCard, load_card
-from experiments.command.hydra_app import CONFIGURATION_ERRORS, run_app, shows_tracebacks
-from experiments.data import DataError, ImageData, known_identity, load_data, split, subset
+from experiments.command.hydra_app import JOB_ERRORS, run_app, shows_tracebacks
+from experiments.data import ImageData, known_identity, load_data, split, subset
 from experiments.runs.provenance import provenance
-from experiments.runs.store import Run, StoreError, open_run
+from experiments.runs.store import Run, open_run
 from experiments.training.identity import folder_of, run_identity
 from experiments.training.jobs import interrupts_later, run_command, run_job
 from experiments.training.keeping import keep, resume, summary
@@ -47,9 +47,6 @@ from experiments.training.machine import computed_on, prepare_torch
 from experiments.training.progress import TrainingProgress
 from experiments.training.settings import MagneticField, Settings, read_settings
 
-KNOWN_ERRORS = (*CONFIGURATION_ERRORS, DataError, StoreError, DivergedError, OSError)
-"""Errors a user can mend: shown as one line; HYDRA_FULL_ERROR=1 shows where they come from."""
-
 UNSETTLED = 0.05
 """Difference of accuracy by which running statistics of BatchNorm are told to be off."""
 
@@ -58,8 +55,8 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
     """Train the run that `settings` describe; the run and its result.
 
     `command`: the words that start this very run, kept with the result. Raises DivergedError when
-    the loss or the network is no number any more, and what is in `KNOWN_ERRORS` for files that do
-    not work.
+    the loss or the network is no number any more, and another FieldCrossbarError or OSError for
+    settings and files that do not work.
     """
     device = prepare_torch(settings)
     card = load_card(settings.device.card)
@@ -232,7 +229,7 @@ def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
 
 def _job(config: DictConfig) -> float | None:
     """One hydra job; a failure is told in one line and noted, so that a sweep goes on."""
-    return run_job(_train_and_tell, config, () if shows_tracebacks() else KNOWN_ERRORS)
+    return run_job(_train_and_tell, config, () if shows_tracebacks() else JOB_ERRORS)
 
 
 def _train_and_tell(config: dict[str, Any]) -> float | None:

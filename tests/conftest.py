@@ -1,4 +1,7 @@
-"""Fixtures shared by the tests; one thread, so that tests run side by side with anything else."""
+"""Fixtures shared by the tests; one thread, so that tests run side by side with anything else.
+
+Rows of the ledger (M1, E9, 6.3) are on the page `device_models/cards/lsmo_pvdf_co.md`.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
     """Compiled kernels, those of large convolutions, or the plain forms that other devices take."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "torch":
-            for module in ("reads.read", "arrays.array"):
+            for module in ("reads.read", "arrays.array", "recipes.mixed_precision"):
                 patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
         if request.param == "compiled for many channels":
             patch.setattr("crossbar.reads.read_cpu.FEWEST_OUTPUTS", 1)

@@ -13,9 +13,9 @@ from traces import joined, logistic, noisy, quick, read, relax, shape, table
 from device_models.pulses import PulseDataError
 from device_models.pulses.branches.noise import scale_of
 from device_models.pulses.branches.protocols import Switches
-from device_models.pulses.branches.segments import find_switches
 from device_models.pulses.branches.switching import find_switching
 from device_models.pulses.branches.zigzag import find_reversals
+from device_models.pulses.segments import find_switches
 
 # ---------------------------------------------------------------- turns
 

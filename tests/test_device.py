@@ -412,7 +412,7 @@ def test_a_torch_that_does_not_fit_is_one_line_with_the_pair(monkeypatch):
 def test_a_file_of_the_users_that_hides_a_module_is_named(tmp_path):
     """A script called dis.py: torch asks for Python's own module and gets the script."""
     script = tmp_path / "dis.py"
-    script.write_text("import crossbar\n")
+    script.write_text("from crossbar import EMActivation\n")
     folders = os.pathsep.join([str(tmp_path), str(Path(crossbar.__file__).parents[1])])
     command = [sys.executable, str(script)]
     environment = {**os.environ, "PYTHONPATH": folders}

@@ -27,7 +27,22 @@ from device_models.card import BRANCHES
 
 CARD = "lsmo_pvdf_co"
 SIGN = {"LTP": 1.0, "LTD": -1.0}
-FIELDS = [0.0, 50.0, 75.0, 100.0, 125.0, 150.0, 200.0, 225.0, 250.0, 300.0, 325.0, 350.0]
+FIELDS = [
+    0.0,
+    50.0,
+    75.0,
+    100.0,
+    125.0,
+    150.0,
+    200.0,
+    225.0,
+    250.0,
+    300.0,
+    325.0,
+    350.0,
+    425.0,
+    500.0,
+]
 
 
 def array(
@@ -60,9 +75,9 @@ def made_at_G(request) -> float:
 
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_a_tile_read_at_a_field_is_the_c_tile_made_there(branch, made_at_G):
-    """Pulse by pulse, at every field and between. Tolerance: 1e-3 of the range is what both tiles
-    are off their own curves, 1.5e-3 what the ways of LTP and LTD to one state differ by."""
-    for field_G in FIELDS:
+    """Pulse by pulse, at every field and between, to 1.5e-3 of the range: each tile is up to 1e-3
+    off its own curve (63 nodes, tables), the rest is what LTP and LTD to one state differ by."""
+    for field_G in map(float, FIELDS):
         device = pulsed_device(CARD, field_G)
         card = load_card(CARD)
         weights = probe(device, branch, card.n_pulses)[:, 0]
@@ -77,7 +92,7 @@ def test_a_tile_read_at_a_field_is_the_c_tile_made_there(branch, made_at_G):
             read.append(ours.effective.item())
         got = scale_of(card, made_at_G, "symmetry_point").conductance(read)
         low, high = card.conductance_range(field_G)
-        assert np.abs(got - expected).max() < 2.5e-3 * (high - low), field_G
+        assert np.abs(got - expected).max() < 1.5e-3 * (high - low), field_G
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
@@ -89,7 +104,7 @@ def test_every_state_of_a_branch_reads_as_the_cards_curve(branch, made_at_G):
     states = (card.conductance(branch, number, made_at_G) - low) / (high - low)
     devices = array(1, 201, made_at_G)
     devices.state.copy_(torch.tensor(states)[None].float().clamp(0, 1))
-    for field_G in FIELDS:
+    for field_G in map(float, FIELDS):
         devices.set_field(field_G)
         got = devices.device.scale.conductance(devices.effective.numpy().ravel())
         expected = card.conductance(branch, number, field_G)

@@ -59,9 +59,19 @@ def test_a_job_that_failed_is_told_once_in_one_line(folder, capsys):
     assert (folder / "failures").read_text() == line
 
 
-def test_other_errors_are_raised(folder):
+def test_a_fault_of_ours_shows_its_traceback_and_a_sweep_goes_on(folder, capsys):
+    assert run_job(never, config(), (ValueError,)) is None
+    told = capsys.readouterr().err
+    assert told.startswith("Traceback (most recent call last):")
+    assert "in never\n" in told
+    last = "set2 seed 0: a fault of fieldcrossbar: AssertionError('this job has ended before')\n"
+    assert told.endswith(f"error: {last}")
+    assert (folder / "failures").read_text() == last
+
+
+def test_all_errors_are_raised_where_tracebacks_are_wished(folder):
     with pytest.raises(AssertionError, match="ended before"):
-        run_job(never, config(), (ValueError,))
+        run_job(never, config(), ())
 
 
 def test_a_configuration_that_cannot_be_resolved_is_one_line(folder, capsys):

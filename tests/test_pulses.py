@@ -21,9 +21,9 @@ from traces import quick, relax
 
 from device_models.library import CARD_FOLDER
 from device_models.pulses import PulseData, PulseDataError, Segment, read_pulses
-from device_models.pulses.branches.segments import find_switches
 from device_models.pulses.columns.headings import read_heading
-from device_models.pulses.tables.table import MAX_BYTES
+from device_models.pulses.segments import find_switches
+from device_models.pulses.table import MAX_BYTES
 from device_models.pulses.units import find_unit
 
 LTP = relax(30, 1e-6, 1e-5, 8.0)

@@ -224,7 +224,7 @@ def test_a_recipe_brings_its_own_settings_at_their_defaults(recipe):
             ["experiment=crossbar_sgd", "crossbar=aihwkit"],
             "crossbar.update: momentum is not read by crossbar=aihwkit",
         ),
-        (["crossbar.cells=triple"], "crossbar.cells must be one of single, pair, got 'triple'"),
+        (["crossbar.cells=triple"], "crossbar.cells must be 'single' or 'pair', got 'triple'"),
         (["crossbar.name=tile"], "crossbar.name must be one of digital, aihwkit, memristor"),
     ],
 )

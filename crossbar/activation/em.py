@@ -50,7 +50,7 @@ class EMActivation(nn.Module):
     card: name, path or `DeviceCard`. fields_G: fields [G] whose LTP and LTD curves are used.
 
     encoding: how x becomes a pulse number n in [0, N] (the paper only says the input is
-        "converted into the pulse number", L114):
+        "converted into the pulse number"):
         `clip`     n = clip(N/2 + N/4 x, 0, N), the default;
         `sigmoid`  n = N sigmoid(x);
         `raw`      n = x, not bounded: for strongly negative x exponentials overflow and a
@@ -58,11 +58,11 @@ class EMActivation(nn.Module):
     normalisation: scale of the curves, unspecified in the paper and decisive for training:
         `zscore`   each curve has mean 0 and std 1 over n = 0..N, the default;
         `common`   all curves share one scale, 0 to 1 over n = 0..N.
-    quantity: `resistance` ("pulse vs. resistance curve", L116), the default, or `conductance`.
+    quantity: `resistance` ("pulse vs. resistance curve"), the default, or `conductance`.
     hidden: 0 for one linear map n_curves -> 1 (the paper calls linear layers "MLP layer"), or
         the width of one hidden ReLU layer.
-    trainable: whether the curve parameters learn ("multiple trainable coefficients", L116) or
-        stay as fitted ("fitted via experiment results", L103), the default. Fields share the
+    trainable: whether the curve parameters learn ("multiple trainable coefficients") or
+        stay as fitted ("fitted via experiment results"), the default. Fields share the
         curves they are mixed from, which stay positive and monotone. The normalisation keeps
         the constants of the card.
     form: how the same function is evaluated.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +28,9 @@ def interpolate(x: Tensor, basis: Tensor, weight: Tensor, bias: Tensor, grid: Pu
 
 class _Interpolate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, basis, weight, bias, grid):
+    def forward(
+        ctx: Any, x: Tensor, basis: Tensor, weight: Tensor, bias: Tensor, grid: PulseGrid
+    ) -> Tensor:
         x = plain(x)
         out, coefficients = _kernels(x).forward(x, basis, weight, bias, grid)
         ctx.save_for_backward(x, basis, weight, bias)
@@ -35,7 +38,7 @@ class _Interpolate(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "the EM activation's table has no second derivative (create_graph=True); "

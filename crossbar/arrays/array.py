@@ -142,7 +142,10 @@ class MemristorArray(nn.Module):
         """
         check_shape("pulses", pulses, *self.state.shape)
         if has_cpu_kernels(self.state, pulses):
-            return self._fire_on_cpu(plain(pulses))
+            flat = plain(pulses).view(-1)
+            hit = flat.nonzero().squeeze(1)
+            self.fire_at(hit, flat[hit])
+            return hit
         flat = pulses.flatten()
         moved = self.response(self.state.view(-1), flat, self._steps(flat, None)).clamp_(0, 1)
         put(moved, self.state, flat)
@@ -151,15 +154,17 @@ class MemristorArray(nn.Module):
         self._read_all()
         return None
 
-    def _fire_on_cpu(self, pulses: Tensor) -> Tensor:
-        """CPU only: fires just the devices that have a pulse; a GPU would wait for their number."""
+    @torch.no_grad()
+    def fire_at(self, hit: Tensor, counts: Tensor) -> None:
+        """Fire `counts` (k) pulses at the devices at the places `hit` (k, int64) of out x in.
+
+        CPU only: just the devices that have a pulse are touched; a GPU would wait for their number.
+        """
         from crossbar.arrays.reading_cpu import read_at
         from crossbar.arrays.response_cpu import fire
 
-        hit = pulses.view(-1).nonzero().squeeze(1)
-        scale = self._steps(pulses.view(-1)[hit], hit)
-        ends = self.w_min, self.w_max
-        fire(self.response, self.state, self.reading, *ends, pulses, hit, scale)
+        ends, scale = (self.w_min, self.w_max), self._steps(counts, hit)
+        fire(self.response, self.state, self.reading, *ends, hit, counts, scale)
         if self.field.table is not None:
             table, maps = self.field.table, (self.field.part, self.field.share)
             read_at(hit, self.state, *ends, table, *maps, self.reading)
@@ -169,7 +174,6 @@ class MemristorArray(nn.Module):
             self.noise.view(-1).index_copy_(0, hit, fresh)
             self.noisy.view(-1).index_copy_(0, hit, read + fresh)
         self.version += 1
-        return hit
 
     @torch.no_grad()
     def set_field(self, field_G: ArrayLike, rescale: bool = False) -> None:

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.parameter import UninitializedParameter
 
 from crossbar.activation import EMActivation
+from device_models.errors import InputError
 
 NO_WEIGHTS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, EMActivation)
 """Modules whose parameters are factors or curves: nothing that a crossbar would hold."""
@@ -29,7 +30,7 @@ class Survey:
 
 
 def survey(model: nn.Module, kinds: Sequence[type[nn.Module]]) -> Survey:
-    """Layers of `kinds` in `model`. Raises ValueError, naming the layer, where one is not ready."""
+    """Layers of `kinds` in `model`. Raises InputError, naming the layer, where one is not ready."""
     found = Survey()
     owners = Counter(id(p) for m in model.modules() for p in m._parameters.values())
     for name, module in model.named_modules():
@@ -87,9 +88,9 @@ def _weight_names(module: nn.Module) -> list[str]:
 def _check_ready(name: str, module: nn.Module) -> None:
     for parameter in module.parameters():
         if isinstance(parameter, UninitializedParameter):
-            raise ValueError(f"{name} has no weights yet: run one batch through the model first")
+            raise InputError(f"{name} has no weights yet: run one batch through the model first")
         if parameter.dtype != torch.float32:
-            raise ValueError(
+            raise InputError(
                 f"{name} holds {parameter.dtype}, tiles compute in torch.float32: call "
                 f"model.float() first"
             )

@@ -65,7 +65,7 @@ def find_target(target: str) -> Callable[..., Any]:
         raise ValueError(f"{target}: {module_name} has no {name}{there}")
     if not callable(found):
         raise ValueError(f"{target} is a {type(found).__name__}, no class or function")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def source_sha256(target: str) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from device_models.errors import FieldCrossbarError
 from device_models.plain_text import message
 
 
-class CardError(ValueError):
+class CardError(FieldCrossbarError, ValueError):
     """A card that cannot be used; the message is one line naming the file and the place in it."""
 
     def __init__(self, text: str):

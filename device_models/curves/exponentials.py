@@ -15,7 +15,7 @@ from device_models.curves.response import FloatArray, check_finite, log_sizes
 class ExponentialMixture:
     """y(n) = offset + sum_k amplitudes[k] * exp(-n / tau_pulses[k]).
 
-    The law the paper fits its LTP and LTD curves with (main text L114, ledger 3.3). With one term
+    The law the paper fits its LTP and LTD curves with (ledger 3.3). With one term
     and a conductance it is the soft-bounds device (the step shrinks linearly towards the bound
     `offset`) and the form NeuroSim fits, G = B (1 - exp(-P / A)) + G_min. `offset` and
     `amplitudes` share the unit of the response, `tau_pulses` counts pulses [1].

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from device_models.curves.response import FloatArray, Law, check_finite
 from device_models.curves.sigmoids import Logistic, StretchedExponential
 from device_models.curves.splines import MonotoneSpline
+from device_models.errors import InputError
 
 LN10 = float(np.log(10))
 
@@ -73,7 +74,7 @@ class _Geometric(ABC):
     def _check_start(self, name: str) -> None:
         check_finite(name, self.start)
         if self.start <= 0:
-            raise ValueError(f"start must be positive, got {self.start:g}")
+            raise InputError(f"start must be positive, got {self.start:g}")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from device_models.curves.response import FloatArray, check_finite, log_size
+from device_models.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class PowerLaw:
     def __post_init__(self) -> None:
         check_finite(self.name, self.start, self.first_step, self.n0_pulses, self.exponent)
         if self.n0_pulses <= 0:
-            raise ValueError(f"n0_pulses must be positive, got {self.n0_pulses:g}")
+            raise InputError(f"n0_pulses must be positive, got {self.n0_pulses:g}")
 
     def __call__(self, pulses: ArrayLike) -> FloatArray:
         """Response after `pulses` pulses (any shape), same shape out."""
@@ -97,7 +98,7 @@ class LogStep:
     def __post_init__(self) -> None:
         check_finite(self.name, self.start, self.first_step, self.n0_pulses)
         if self.n0_pulses <= 0:
-            raise ValueError(f"n0_pulses must be positive, got {self.n0_pulses:g}")
+            raise InputError(f"n0_pulses must be positive, got {self.n0_pulses:g}")
 
     @cached_property
     def _power(self) -> PowerLaw:

@@ -7,6 +7,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from device_models.errors import InputError
+
 FloatArray = NDArray[np.float64]
 
 SMALLEST_SHARE = 1e-9
@@ -18,7 +20,8 @@ class Response(Protocol):
 
     def __call__(self, pulses: ArrayLike) -> FloatArray: ...
 
-    def derivative(self, pulses: ArrayLike) -> FloatArray: ...
+    def derivative(self, pulses: ArrayLike) -> FloatArray:
+        """Change of the response per pulse at `pulses`, of their shape."""
 
 
 class Law(Response, Protocol):
@@ -61,6 +64,6 @@ def log_size(value: float) -> float:
 
 
 def check_finite(name: str, *values: float) -> None:
-    """Raise ValueError where a parameter of the law `name` is no finite number."""
+    """Raise InputError where a parameter of the law `name` is no finite number."""
     if not np.all(np.isfinite(values)):
-        raise ValueError(f"the law {name} needs finite parameters")
+        raise InputError(f"the law {name} needs finite parameters")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from device_models.curves.response import FloatArray, check_finite, log_size
+from device_models.errors import InputError
 
 LEAST_PULSES = 1e-6
 """The slope of a stretched exponential is looked at no nearer to its start than this."""
@@ -136,10 +137,10 @@ class StretchedExponential:
 
 
 def check_positive(law: Logistic | StretchedExponential, *names: str) -> None:
-    """Raise ValueError for the first of these parameters that is not above 0."""
+    """Raise InputError for the first of these parameters that is not above 0."""
     for name in names:
         if getattr(law, name) <= 0:
-            raise ValueError(f"{name} must be positive, got {getattr(law, name):g}")
+            raise InputError(f"{name} must be positive, got {getattr(law, name):g}")
 
 
 def _bell(place: FloatArray) -> FloatArray:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import BSpline
 
 from device_models.curves.response import FloatArray, check_finite, log_sizes
+from device_models.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.interpolate import BSpline
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,18 @@ class MonotoneSpline:
         check_finite(self.name, self.start, *self.increments, *self.knots_pulses)
         knots, increments = np.array(self.knots_pulses), np.array(self.increments)
         if len(knots) < 2 or np.any(np.diff(knots) <= 0):
-            raise ValueError("knots_pulses must be at least two rising numbers")
+            raise InputError("knots_pulses must be at least two rising numbers")
         if len(increments) != len(knots) + 1:
-            raise ValueError(
+            raise InputError(
                 f"{len(knots)} knots_pulses need {len(knots) + 1} increments, got {len(increments)}"
             )
         if np.any(increments > 0) and np.any(increments < 0):
-            raise ValueError("increments must share one sign")
+            raise InputError("increments must share one sign")
 
     @cached_property
     def _basis(self) -> BSpline:
         """Column k rises from 0 to 1 where increment k acts."""
-        return BSpline(*_rising_basis(self.knots_pulses), 3)
+        return _rising(self.knots_pulses)
 
     def _within(self, pulses: ArrayLike) -> FloatArray:
         n = np.asarray(pulses, dtype=float)
@@ -88,8 +91,15 @@ def spline_design(knots_pulses: ArrayLike, pulses: ArrayLike) -> FloatArray:
     """Columns that a `MonotoneSpline` on `knots_pulses` sums, len(pulses) x n_increments."""
     knots = tuple(float(k) for k in np.asarray(knots_pulses))
     n = np.clip(np.asarray(pulses, dtype=float), knots[0], knots[-1])
-    result: FloatArray = BSpline(*_rising_basis(knots), 3)(n)
+    result: FloatArray = _rising(knots)(n)
     return result
+
+
+def _rising(knots: tuple[float, ...]) -> BSpline:
+    """Cubic functions that climb from 0 to 1, one per increment, as columns."""
+    from scipy.interpolate import BSpline  # loads scipy's optimisers, which few cards need
+
+    return BSpline(*_rising_basis(knots), 3)
 
 
 def _rising_basis(knots: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from device_models.card import BRANCHES, DeviceCard
+from device_models.errors import InputError
 from device_models.plain_text import one_line
 from device_models.steps import step_size
 
@@ -57,14 +58,14 @@ def lookup_table(
 ) -> LookupTable:
     """Table of `card` at `field_G` [G] at percentiles between 0 and 100, exclusive, rising.
 
-    Raises ValueError for a field outside the card's range, for percentiles that do not rise
+    Raises InputError for a field outside the card's range, for percentiles that do not rise
     between 0 and 100, for fewer than two conductances, and for changes that overflow.
     """
     probability = np.asarray(percentiles, dtype=float) / 100
     if probability.size == 0 or np.any(np.diff([0, *probability, 1]) <= 0):
-        raise ValueError(f"percentiles must rise between 0 and 100, got {tuple(percentiles)!r}")
+        raise InputError(f"percentiles must rise between 0 and 100, got {tuple(percentiles)!r}")
     if n_conductances < 2:
-        raise ValueError(f"n_conductances must be at least 2, got {n_conductances}")
+        raise InputError(f"n_conductances must be at least 2, got {n_conductances}")
     low, high = card.conductance_range(field_G)
     conductance = np.linspace(low, high, n_conductances)
     scatter = card.spread.step_c2c * norm.ppf(probability)
@@ -74,7 +75,7 @@ def lookup_table(
         with np.errstate(over="ignore"):
             change[branch] = step + np.outer(scatter, np.abs(step))
         if not np.all(np.isfinite(change[branch])):
-            raise ValueError(f"the {branch} changes are out of the range of numbers")
+            raise InputError(f"the {branch} changes are out of the range of numbers")
     return LookupTable(conductance, probability, change)
 
 

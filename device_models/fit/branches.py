@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.card import BRANCHES, Conditions
+from device_models.errors import FieldCrossbarError
 from device_models.fit.branch import Branch, shape_free
 from device_models.fit.weighing import weighted
 from device_models.pulses import PulseData, Segment
@@ -21,7 +22,7 @@ Pulse = tuple[float | None, float | None]
 MIN_READINGS = 4
 
 
-class FitError(ValueError):
+class FitError(FieldCrossbarError, ValueError):
     """A measurement no card can be made of; the message is one line."""
 
 

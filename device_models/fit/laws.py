@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
+from device_models.errors import InputError
 from device_models.fit.points import Points
 from device_models.fit.solver import Solution, solve
 from device_models.fit.starts import (
@@ -65,13 +66,13 @@ class Candidate:
 def fit_law(candidate: Candidate, points: Points, direction: float) -> Fit:
     """Best law of the candidate's form; `direction` +1 for a rising response, -1 for falling.
 
-    Raises ValueError where there are fewer points than parameters.
+    Raises InputError where there are fewer points than parameters.
     """
     if len(points.pulses) < candidate.n_theta:
-        raise ValueError(f"{candidate.name} needs {candidate.n_theta} pulse numbers or more")
+        raise InputError(f"{candidate.name} needs {candidate.n_theta} pulse numbers or more")
     geometric = candidate.name.startswith(GEOMETRIC)
     if geometric and points.values.min() <= 0:
-        raise ValueError(f"{candidate.name} needs readings above 0")
+        raise InputError(f"{candidate.name} needs readings above 0")
     # Readings on a scale of 1: 1e-9 S and 1e9 ohm then take the same path.
     shift, scale = float(points.values[0]), float(np.ptp(points.values)) or 1.0
     shift = 0.0 if geometric else shift

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from device_models.curves import ExponentialMixture, Response
+from device_models.errors import InputError
 from device_models.fit.solver import signed_least_squares
 
 FloatArray = NDArray[np.float64]
@@ -41,5 +42,5 @@ def as_mixture(law: Response, n_pulses: int, tolerance: float = 1e-2) -> Exponen
     error = np.abs(mixture(n) - y).max() / np.ptp(y)
     if error > tolerance:
         name = getattr(law, "name", "curve")
-        raise ValueError(f"no exponential mixture follows this {name} closer than {error:.1%}")
+        raise InputError(f"no exponential mixture follows this {name} closer than {error:.1%}")
     return mixture

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from device_models.errors import InputError
 from device_models.junction.checks import FloatArray, check_positive
 
 
@@ -26,7 +27,7 @@ class Ageing:
     def __post_init__(self) -> None:
         check_positive(self, "retention_s", "endurance_cycles")
         if not 0 <= self.rest_state <= 1:
-            raise ValueError(f"rest_state must lie between 0 and 1, got {self.rest_state:g}")
+            raise InputError(f"rest_state must lie between 0 and 1, got {self.rest_state:g}")
 
     @property
     def counts_cycles(self) -> bool:

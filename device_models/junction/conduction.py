@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from device_models.errors import InputError
 from device_models.junction.checks import FloatArray, check_positive
 from device_models.junction.magnetics import antiparallel_fraction
 from device_models.junction.parameters import MemristorParameters
@@ -32,7 +33,7 @@ class Conduction:
         check_positive(self, "v_c_V", "tmr_half_bias_V")
         limit = math.sqrt(3) / self.v_c_V
         if abs(self.asymmetry_per_V) >= limit:
-            raise ValueError(
+            raise InputError(
                 f"asymmetry_per_V must stay within +-{limit:.3g} for a current that rises with "
                 f"the bias, got {self.asymmetry_per_V:g}"
             )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from scipy.special import ndtri
 
+from device_models.errors import InputError
 from device_models.junction.checks import FloatArray, checked_waveform
 from device_models.junction.parameters import MemristorParameters
 
@@ -115,7 +116,7 @@ class Kinetics:
     def ramp_time_s(self, amplitude_V: FloatArray, ramp_V_per_s: float) -> FloatArray:
         """Time [s] at full amplitude that switches as much as the two ramps do."""
         if not ramp_V_per_s > 0:
-            raise ValueError(f"ramp_V_per_s must be positive, got {ramp_V_per_s!r}")
+            raise InputError(f"ramp_V_per_s must be positive, got {ramp_V_per_s!r}")
         p = self.parameters
         dead_zone = np.where(amplitude_V < 0, p.dead_zone_ltp_V, p.dead_zone_ltd_V)
         above = np.maximum(np.abs(amplitude_V) - dead_zone, 0.0)
@@ -163,7 +164,7 @@ def _golden_quantiles(n_sites: int) -> tuple[FloatArray, FloatArray]:
     Every site has its own quantile on both axes, where a grid of K sites has only sqrt(K).
     """
     if not isinstance(n_sites, int | np.integer) or n_sites < 1:
-        raise ValueError(f"n_sites must be a whole number from 1 up, got {n_sites!r}")
+        raise InputError(f"n_sites must be a whole number from 1 up, got {n_sites!r}")
     index = np.arange(n_sites)
     order = np.argsort(np.argsort((0.5 + index * (math.sqrt(5) - 1) / 2) % 1))
     return ndtri((index + 0.5) / n_sites), ndtri((order + 0.5) / n_sites)

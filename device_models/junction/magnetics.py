@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from device_models.errors import InputError
 from device_models.junction.checks import FloatArray
 
 INIT_FIELD_G = -2000.0
@@ -34,9 +35,9 @@ class Layer:
 
     def __post_init__(self) -> None:
         if np.any(np.asarray(self.coercivity_G) < 0):
-            raise ValueError(f"coercivity_G must not be negative, got {self.coercivity_G!r}")
+            raise InputError(f"coercivity_G must not be negative, got {self.coercivity_G!r}")
         if np.any(np.asarray(self.width_G) <= 0):
-            raise ValueError(f"width_G must be positive, got {self.width_G!r}")
+            raise InputError(f"width_G must be positive, got {self.width_G!r}")
 
     def scaled(self, factor: float | FloatArray) -> Layer:
         """The same layer with its coercivity times `factor` [1]."""
@@ -62,7 +63,7 @@ def sweep_magnetization(field_G: ArrayLike, layer: Layer, direction: int = +1) -
     -1: falling from positive saturation.
     """
     if direction not in (+1, -1):
-        raise ValueError(f"direction must be +1 (rising) or -1 (falling), got {direction!r}")
+        raise InputError(f"direction must be +1 (rising) or -1 (falling), got {direction!r}")
     field = np.asarray(field_G, dtype=float)
     return np.tanh((field - direction * layer.coercivity_G) / layer.width_G)
 
@@ -88,7 +89,7 @@ class Hysteresis:
         """Take the field to `field_G` [G] on a straight path; the magnetization there."""
         field = np.asarray(field_G, dtype=float)
         if not np.all(np.isfinite(field)):
-            raise ValueError(f"field_G must be finite, got {field_G!r}")
+            raise InputError(f"field_G must be finite, got {field_G!r}")
         play = self.layer.coercivity_G
         self.felt_G = np.asarray(np.clip(self.felt_G, field - play, field + play))
         return self.magnetization

@@ -16,6 +16,7 @@ import copy
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from device_models.errors import InputError
 from device_models.junction.ageing import Ageing
 from device_models.junction.checks import FloatArray, checked_fluorine, checked_pulse
 from device_models.junction.conduction import Conduction, resistance_ohm, tmr, tunnel_resistance_ohm
@@ -114,7 +115,7 @@ class Memristor:
         after `width_s` (E6). The step is exact for any width.
         """
         if not isinstance(count, int | np.integer) or count < 0:
-            raise ValueError(f"count must be a whole number from 0 up, got {count!r}")
+            raise InputError(f"count must be a whole number from 0 up, got {count!r}")
         amplitude, width = checked_pulse(amplitude_V, width_s, self.shape)
         if ramp_V_per_s is not None:
             width = width + self.kinetics.ramp_time_s(amplitude, ramp_V_per_s)
@@ -160,7 +161,7 @@ class Memristor:
     def wait(self, time_s: float) -> None:
         """Let `time_s` [s] pass without voltage: nothing moves unless `Ageing` says so (E17)."""
         if not time_s >= 0:
-            raise ValueError(f"time_s must not be negative, got {time_s!r}")
+            raise InputError(f"time_s must not be negative, got {time_s!r}")
         self.sites = self.ageing.relaxed(self.sites, time_s)
 
     # -- field and reading -------------------------------------------------------------------
@@ -216,5 +217,5 @@ def fluorine_in_coo(state: ArrayLike, immobile: float = 0.0) -> FloatArray:
     the two plateaus suggest that all of it moves (C13). Resistances count the mobile part only.
     """
     if not 0 <= immobile < 1:
-        raise ValueError(f"immobile must be at least 0 and less than 1, got {immobile:g}")
+        raise InputError(f"immobile must be at least 0 and less than 1, got {immobile:g}")
     return (1 - immobile) * np.asarray(state, dtype=float)

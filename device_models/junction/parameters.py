@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from device_models.errors import InputError
 from device_models.junction.checks import check_at_least, check_positive
 
 
@@ -37,9 +38,9 @@ class MemristorParameters:
         check_at_least(self, 0.0, "dead_zone_ltd_V")
         check_positive(self, "r_low_ohm", "v_slope_V", "t_ref_s", "sites_per_axis")
         if self.resistance_ratio <= 1:
-            raise ValueError(f"resistance_ratio must exceed 1, got {self.resistance_ratio:g}")
+            raise InputError(f"resistance_ratio must exceed 1, got {self.resistance_ratio:g}")
         if abs(self.threshold_correlation) > 1:
-            raise ValueError(
+            raise InputError(
                 f"threshold_correlation must lie in -1 to 1, got {self.threshold_correlation:g}"
             )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from device_models.errors import InputError
 from device_models.junction.checks import FloatArray
 from device_models.junction.memristor import Memristor
 
@@ -38,7 +39,7 @@ class Spike:
 
     def __post_init__(self) -> None:
         if not 0 < self.rect_s < self.length_s:
-            raise ValueError(
+            raise InputError(
                 f"rect_s must lie between 0 and length_s = {self.length_s:g} s, "
                 f"got {self.rect_s:g} s"
             )
@@ -78,7 +79,7 @@ def spike_pair(reading: str = "si", rect_s: float = 0.010) -> tuple[Spike, Spike
     10 ms whose overlap at +-10 ms reaches the stated -1.3 and +2.0 V (S5).
     """
     if reading not in READINGS:
-        raise ValueError(f"reading must be one of {', '.join(READINGS)}, got {reading!r}")
+        raise InputError(f"reading must be one of {', '.join(READINGS)}, got {reading!r}")
     pre, post = READINGS[reading]
     return Spike(*pre, rect_s=rect_s), Spike(*post, rect_s=rect_s)
 
@@ -106,9 +107,9 @@ def alone(spike: Spike) -> tuple[FloatArray, FloatArray]:
 
 
 def stdp_start() -> Memristor:
-    """The start state of the ledger's STDP numbers: the Fig. 3 loop's LTP end, then one +2 V pulse.
+    """Where STDP starts: the Fig. 3 loop's LTP end, then one +2 V pulse.
 
-    The paper does not say where Fig. 4 started, and the curve's asymmetry depends on it.
+    The paper does not say where Fig. 4 started, and the curve's asymmetry depends on it (6.7).
     """
     device = Memristor()
     device.settle(-1.3, 2.0, 0.010, 64)

@@ -17,8 +17,8 @@ from device_models.files import FileError, read_limited
 from device_models.pulses.columns.file_names import contradictions
 from device_models.pulses.columns.roles import LAYOUTS, WIDE_OF
 from device_models.pulses.reading import Options, read_sheets, read_table
+from device_models.pulses.table import MAX_BYTES, Table
 from device_models.pulses.tables.sheets import read_sheet_tables
-from device_models.pulses.tables.table import MAX_BYTES, Table
 from device_models.pulses.tables.text import DELIMITERS, read_text_table
 from device_models.pulses.types import Labels, PulseData, PulseDataError, Segment, show
 

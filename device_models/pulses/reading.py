@@ -11,10 +11,10 @@ from device_models.pulses.columns.descriptions import describe_columns
 from device_models.pulses.columns.quantity import measure, unit_option
 from device_models.pulses.columns.roles import assign_roles
 from device_models.pulses.columns.row_kinds import select_rows
+from device_models.pulses.table import Table
 from device_models.pulses.tables.head_labels import read
 from device_models.pulses.tables.rows import turn_rows
 from device_models.pulses.tables.settings import Settings
-from device_models.pulses.tables.table import Table
 from device_models.pulses.types import ColumnUse, Labels, PulseDataError, Segment, common, show
 
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from device_models.errors import FieldCrossbarError
 from device_models.plain_text import message
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-class PulseDataError(ValueError):
+class PulseDataError(FieldCrossbarError, ValueError):
     """A measurement that cannot be read: one line with file, line, column and what is wrong."""
 
     def __init__(self, text: str):

@@ -171,7 +171,7 @@ def _epoch(model: nn.Module, images: Images, batch: int) -> Callable[[], object]
     return run
 
 
-class _Pictures(Dataset):
+class _Pictures(Dataset[Any]):
     """Images as torchvision's data sets give them: one PIL image at a time."""
 
     def __init__(self, data: ImageSet):
@@ -188,7 +188,7 @@ class _Pictures(Dataset):
         return self.transform(self.images[index]), self.labels[index]
 
 
-def _plain_loop(loader: DataLoader, model: nn.Module) -> None:
+def _plain_loop(loader: DataLoader[Any], model: nn.Module) -> None:
     """The loop of a tutorial."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for images, labels in loader:

@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from device_models.errors import FieldCrossbarError
 from device_models.plain_text import message
 from experiments.command.shown import warn
 from experiments.command.spoken import spoken
@@ -29,7 +30,10 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 TRACEBACK = "FIELDCROSSBAR_TRACEBACK"
 """Environment variables: the user's wish for tracebacks, and the same for the jobs."""
 
-CONFIGURATION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, TypeError)
+JOB_ERRORS = (FieldCrossbarError, OSError, HydraException, OmegaConfBaseException)
+"""What a user can mend once a job runs; all else there is a fault of ours (see `run_job`)."""
+
+CONFIGURATION_ERRORS = (*JOB_ERRORS, ValueError, TypeError)
 """What words on the command line that make no configuration end in, hydra's own slips included."""
 
 RENAMED = {"'crossbar/tile'": "crossbar=tile is called crossbar=memristor now"}

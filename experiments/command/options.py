@@ -9,7 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from device_models.errors import FieldCrossbarError
 from device_models.plain_text import message
+
+USER_ERRORS = (FieldCrossbarError, OSError)
+"""What ends a command with one line: all else is a fault of ours and shows its traceback."""
 
 Number = TypeVar("Number", float, int)
 

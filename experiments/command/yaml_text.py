@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from device_models.errors import InputError
+
 MAX_NESTING = 32
 """Levels of brackets; the scanner's time grows with their square."""
 
@@ -31,13 +33,13 @@ class _Dumper(yaml.SafeDumper):
 
 
 def read_yaml(text: str) -> Any:
-    """The value in `text`. Raises ValueError where it is no YAML or not plain values."""
+    """The value in `text`. Raises InputError where it is no YAML or not plain values."""
     try:
         return yaml.load(text, _Loader)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise InputError("nested too deeply") from None
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(str(error)) from None
+        raise InputError(str(error)) from None
 
 
 def write_yaml(value: Any) -> str:

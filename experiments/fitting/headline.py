@@ -18,7 +18,7 @@ from device_models import DeviceCard
 from device_models.exports.neurosim import neurosim_parameters
 from device_models.fit import CardFit
 from device_models.fit.bands import drift
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.spread import PulseNoise
 from device_models.steps import step_size
 from experiments.fitting.confidence import Z95

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from device_models.curves import Law
 from device_models.exports.neurosim_curve import NeuroSimBranch, fit_branch
 from device_models.fit import fit_curves
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from device_models.fit.spread import PulseNoise
 from device_models.plain_text import one_line
 from device_models.pulses import PulseData

@@ -11,7 +11,7 @@ import numpy as np
 
 from device_models.curves import Law
 from device_models.fit import CardFit
-from device_models.fit.branches import Branch
+from device_models.fit.branch import Branch
 from experiments.command.quantities import percent
 from experiments.command.severity import Severity, severity_of
 from experiments.fitting.headline import Headline

@@ -19,7 +19,7 @@ LAYERS = {
 
 @dataclass(frozen=True)
 class Reading:
-    """How the paper is read; the defaults are the ledger's.
+    """How the paper is read; the defaults are those of the ledger.
 
     `fig2_pair`: caption (-0.8/+1.5 V) or text (-1.5/+0.8 V), C1. `fig2_start`: state before the
     initialising pulses of Fig. 2: fig1f (after -0.8, -1.2, -1.3 V of 1 s), lrs (after -2.4 V of

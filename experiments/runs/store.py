@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from device_models.errors import FieldCrossbarError
 from device_models.files import (
     TEMPORARY,
     check_outputs,
@@ -41,7 +42,7 @@ CONFIG_BYTES, RESULT_BYTES, HISTORY_BYTES = 2**16, 2**20, 2**24
 """Most that is read of `config.yaml`, `result.json` and `history.csv`."""
 
 
-class StoreError(RuntimeError):
+class StoreError(FieldCrossbarError, RuntimeError):
     """A run folder that cannot be used as asked; one line."""
 
 

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -68,8 +69,9 @@ def run_job(
 ) -> Any:
     """`work` on the resolved `config`; None for a job that failed with one of `known_errors`.
 
-    A failure is told in one line and noted, so that a sweep goes on. A job that ended before its
-    sweep was started again is not run again, and one that was cut off resumes.
+    A failure is told in one line and noted, so that a sweep goes on. Any other exception is a fault
+    of ours and shown with its traceback; with no `known_errors` everything is raised. A job that
+    ended before its sweep was started again is not run again, and one that was cut off resumes.
     """
     _end_with_command(os.environ[JOBS_FOLDER])
     note = _Note(_number())
@@ -86,6 +88,11 @@ def run_job(
         value = work(settings)
     except known_errors as error:
         note_failure(message(f"{label}: {error}", limit=1000))
+    except Exception as fault:
+        if not known_errors:
+            raise
+        traceback.print_exc()
+        note_failure(message(f"{label}: a fault of fieldcrossbar: {fault!r}", limit=1000))
     note.end(value)
     return value
 

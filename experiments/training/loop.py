@@ -20,6 +20,7 @@ from torch.nn import functional
 from crossbar.checkpoint import plain_state
 from crossbar.choices import check_choice
 from crossbar.finite import all_finite
+from device_models.errors import FieldCrossbarError
 from experiments.data import ImageSet, normalise
 from experiments.runs.checkpoints import leaves
 
@@ -32,7 +33,7 @@ OPTIMIZERS = ("adam", "sgd")
 DECAYS = ("cosine", "constant")
 
 
-class DivergedError(RuntimeError):
+class DivergedError(FieldCrossbarError, RuntimeError):
     """The training loss, a weight or what the optimizer remembers became NaN or infinite."""
 
 

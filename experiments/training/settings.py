@@ -35,7 +35,7 @@ from crossbar.recipes import (
     TikiTakaSettings,
 )
 from crossbar.recipes.settings import not_read
-from crossbar.tile import CELLS
+from device_models.errors import FieldCrossbarError
 from experiments.command.complaints import complaints
 from experiments.training.data_settings import Data
 from experiments.training.kinds import (
@@ -61,7 +61,7 @@ MAX_COMPLAINTS = 3
 _NAME = re.compile(r"\w[\w.,=+@ -]{0,99}")
 
 
-class SettingsError(ValueError):
+class SettingsError(FieldCrossbarError, ValueError):
     """A setting that does not work; one line that names its key, its value and what may stand."""
 
 
@@ -86,6 +86,8 @@ FolderName = Annotated[str, AfterValidator(_folder_name)]
 
 
 class Device(Group):
+    """The card, and spreads in place of those it states."""
+
     card: Text
     step_c2c: Spread
     write_noise: Spread
@@ -101,10 +103,14 @@ class MagneticField(Group):
 
 
 class ReLU(Group):
+    """The baseline's activation."""
+
     name: Literal["relu"]
 
 
 class EM(Group):
+    """Responses of the card as activation."""
+
     name: Literal["em"]
     encoding: Annotated[str, one_of(ENCODINGS)]
     normalisation: Annotated[str, one_of(NORMALISATIONS)]
@@ -115,6 +121,8 @@ class EM(Group):
 
 
 class Periphery(Group):
+    """Converters at the edges of a tile."""
+
     perfect: bool
     dac_bits: int
     adc_bits: int
@@ -127,6 +135,8 @@ class Periphery(Group):
 
 
 class Digital(Group):
+    """No crossbar: weights stay numbers."""
+
     name: Literal["digital"]
 
 
@@ -189,20 +199,26 @@ _TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 class _MemristorTiles(_Tiles):
     name: Literal["memristor"]
-    cells: Annotated[str, one_of(CELLS)] = "single"
+    cells: Literal["single", "pair"] = "single"
 
 
 class MixedPrecisionTiles(_MemristorTiles):
+    """Tiles that mixed precision trains."""
+
     recipe: Literal["mixed_precision"]
     update: _MixedPrecision
 
 
 class AnalogSGDTiles(_MemristorTiles):
+    """Tiles that stochastic pulses train."""
+
     recipe: Literal["sgd"]
     update: _AnalogSGD
 
 
 class TikiTakaTiles(_MemristorTiles):
+    """Tiles that Tiki-Taka v2 trains."""
+
     recipe: Literal["tiki_taka_v2"]
     update: _TikiTaka
 
@@ -213,6 +229,8 @@ MemristorTiles = Annotated[
 
 
 class Optimizer(Group):
+    """What moves the weights, and how fast."""
+
     name: Annotated[str, one_of(OPTIMIZERS)]
     lr: Positive
     crossbar_lr: Positive
@@ -222,6 +240,8 @@ class Optimizer(Group):
 
 
 class Trainer(Group):
+    """How long, and how many images at a time."""
+
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
     batch_size: Annotated[int, Field(ge=2)]
     train_images: Annotated[int, Field(ge=2)] | None

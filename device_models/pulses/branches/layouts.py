@@ -20,7 +20,6 @@ from device_models.pulses.branches.checks import few_of_each
 from device_models.pulses.branches.kinds import check_kind
 from device_models.pulses.branches.pauses import Rests
 from device_models.pulses.branches.records import Records, Rows, make_records, read_conditions
-from device_models.pulses.branches.segments import Switches
 from device_models.pulses.branches.stretches import (
     Stretch,
     cut_by_number,
@@ -32,7 +31,8 @@ from device_models.pulses.branches.traces import Search, certain, cut_traces
 from device_models.pulses.branches.width_steps import join_width_steps
 from device_models.pulses.columns.pulse_numbers import dense_step
 from device_models.pulses.columns.roles import Roles
-from device_models.pulses.tables.table import Table
+from device_models.pulses.segments import Switches
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, Labels, PulseDataError, Segment
 
 MAX_SEGMENTS = 20_000

@@ -20,7 +20,7 @@ from device_models.pulses.columns.conditions import read_condition_labels
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.pulse_numbers import read_pulse_numbers
 from device_models.pulses.columns.roles import Roles
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, IntArray, Labels, PulseDataError
 from device_models.pulses.units import convert
 

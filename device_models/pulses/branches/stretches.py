@@ -89,6 +89,7 @@ def _train_amplitude(records: Records) -> FloatArray:
 
 
 def split_by(rows: Rows, codes: NDArray[np.int64]) -> list[Rows]:
+    """Rows of one code each, in their order; `codes` (n,) are those of `rows` (n,)."""
     order = np.argsort(codes, kind="stable")
     return [rows[part] for part in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)]
 
@@ -100,6 +101,7 @@ def restarts(pulses: FloatArray, rows: Rows) -> list[Rows]:
 
 
 def check_unique(records: Records, pulses: FloatArray, run: Rows) -> None:
+    """Raise PulseDataError where two readings of a run have the same pulse number."""
     same = np.flatnonzero(np.diff(pulses[run]) == 0)
     if same.size:
         first, second = run[same[0]], run[same[0] + 1]

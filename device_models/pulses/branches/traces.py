@@ -15,7 +15,6 @@ from device_models.pulses.branches.kinds import without_alternation
 from device_models.pulses.branches.noise import direction, noise_of
 from device_models.pulses.branches.pauses import Rests, Span
 from device_models.pulses.branches.records import Records, Rows
-from device_models.pulses.branches.segments import Switches
 from device_models.pulses.branches.stretches import (
     Stretch,
     check_unique,
@@ -23,6 +22,7 @@ from device_models.pulses.branches.stretches import (
     restarts,
     split_by,
 )
+from device_models.pulses.segments import Switches
 from device_models.pulses.types import FloatArray, IntArray, PulseDataError, Segment
 
 # A switch this close to a pause is where the pause is.

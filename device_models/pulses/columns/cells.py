@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.pulses.columns.names import BRANCH_WORDS
-from device_models.pulses.tables.table import (
+from device_models.pulses.table import (
     INFINITE,
     MISSING,
     NUMBER,

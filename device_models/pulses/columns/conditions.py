@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from device_models.pulses.columns.counting import numbers_of, resolution
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import squeeze, words_in
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import PulseDataError
 
 # Settings differ by more than this share; what drifts by less is the log of an instrument.

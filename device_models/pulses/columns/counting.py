@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from device_models.pulses.branches.segments import direction, find_switches
 from device_models.pulses.columns.cells import read_numbers
-from device_models.pulses.tables.table import Table
+from device_models.pulses.segments import direction, find_switches
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # A direction is certain where the change is this many times its standard error.

@@ -9,7 +9,7 @@ import numpy as np
 from device_models.pulses.columns.cells import Readings, read_complete
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.roles import Roles
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError
 from device_models.pulses.units import Unit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from device_models.pulses.columns.given import read_headings
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.roles import Roles
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import ColumnUse, PulseDataError
 
 UNITS = {"field": "G", "amplitude": "V", "read_voltage": "V", "width": "s"}

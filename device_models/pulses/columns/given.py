@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from device_models.pulses.columns.headings import Heading, HeadingError, read_heading
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import PulseDataError, show
 
 # Words that are written into a bracket for a name: "G (left)" beside "G (right)".

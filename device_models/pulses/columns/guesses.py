@@ -21,7 +21,7 @@ from device_models.pulses.columns.counting import (
 )
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import BRANCH_WORDS
-from device_models.pulses.tables.table import Table, is_number
+from device_models.pulses.table import Table, is_number
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # Devices differ by more than this factor in their range, cycles of one device do not.

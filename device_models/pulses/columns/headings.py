@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 
+from device_models.errors import FieldCrossbarError
 from device_models.pulses.columns.labels import DEVICE, is_condition, take_labels
 from device_models.pulses.columns.names import (
     ARGUMENTS,
@@ -44,7 +45,7 @@ IDLE_REMARK = re.compile(
 KNOWN_UNITS = tuple({unit.lower() for unit in UNITS})
 
 
-class HeadingError(ValueError):
+class HeadingError(FieldCrossbarError, ValueError):
     """A heading that cannot be understood; the caller adds the place."""
 
 

@@ -11,7 +11,7 @@ from device_models.pulses.columns.cells import read_numbers
 from device_models.pulses.columns.counting import movement
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.sidelines import Reading
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import PulseDataError, show
 
 # Columns that correlate better than this at levels within this factor can be of one state.

@@ -9,7 +9,7 @@ import numpy as np
 
 from device_models.pulses.columns.counting import numbers_of
 from device_models.pulses.columns.headings import Heading
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # A channel that only leaks or floats moves by less than this share of the other.

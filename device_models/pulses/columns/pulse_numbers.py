@@ -12,7 +12,7 @@ from device_models.pulses.columns.cells import read_complete, read_numbers
 from device_models.pulses.columns.counting import EVEN, counts, counts_by_steps, numbers_of
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import names_pulses
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError, note_once
 
 # Rows at the end of a count that may have no number.

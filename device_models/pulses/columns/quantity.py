@@ -15,7 +15,7 @@ from device_models.pulses.columns.repeated_rows import AveragedTable
 from device_models.pulses.columns.repeats import average
 from device_models.pulses.columns.roles import Roles
 from device_models.pulses.columns.signs import turn_upright
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError, show
 from device_models.pulses.units import EXPECTED, Unit, find_unit
 

@@ -12,7 +12,7 @@ from device_models.pulses.columns.counting import numbers_of
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.repeats import SCATTER
 from device_models.pulses.columns.zero_rows import rows_of
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray
 
 # States that have to be read several times before that is taken for a protocol.

@@ -11,7 +11,7 @@ from device_models.pulses.columns.counting import numbers_of
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import words_of
 from device_models.pulses.columns.sidelines import Reading
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # Reads of one state scatter by less than this share of what the trace spans.

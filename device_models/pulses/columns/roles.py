@@ -34,7 +34,7 @@ from device_models.pulses.columns.repeats import Repeats, find_repeats
 from device_models.pulses.columns.sidelines import Reading, leave_out_empty, leave_out_sidelines
 from device_models.pulses.columns.time_columns import check_time, is_time
 from device_models.pulses.columns.unknown import with_unknown
-from device_models.pulses.tables.table import Table, is_number
+from device_models.pulses.table import Table, is_number
 from device_models.pulses.types import PulseDataError
 
 LAYOUTS = ("long", "wide", "trace", "rows")

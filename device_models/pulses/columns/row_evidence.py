@@ -12,7 +12,7 @@ from device_models.pulses.columns.counting import numbers_of
 from device_models.pulses.columns.given import read_headings
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import squeeze, words_in
-from device_models.pulses.tables.table import Table, is_number
+from device_models.pulses.table import Table, is_number
 from device_models.pulses.types import FloatArray, PulseDataError, show
 
 Rows = NDArray[np.bool_]
@@ -91,6 +91,7 @@ def _by_voltage(table: Table, headings: Sequence[Heading]) -> Kinds | None:
 
 
 def only(headings: Sequence[Heading], role: str) -> int | None:
+    """The column with this role, None where there is none or more than one."""
     found = [c for c, h in enumerate(headings) if h.role == role]
     return found[0] if len(found) == 1 else None
 

@@ -23,7 +23,7 @@ from device_models.pulses.columns.row_evidence import (
     only,
 )
 from device_models.pulses.columns.zero_rows import rows_of, without_zeros
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import PulseDataError, show
 
 

@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter1d
 from device_models.pulses.columns.counting import last_places, numbers_of, resolution
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import squeeze
-from device_models.pulses.tables.table import Table, is_missing
+from device_models.pulses.table import Table, is_missing
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # Column of readings, its heading, and the column of its pulse numbers.

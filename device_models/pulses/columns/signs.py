@@ -8,7 +8,7 @@ import numpy as np
 
 from device_models.pulses.columns.counting import is_below_zero
 from device_models.pulses.columns.headings import Heading
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError
 
 # Currents in A and conductances in S are smaller than this, logarithms and weights are not.

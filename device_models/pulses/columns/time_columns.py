@@ -10,7 +10,7 @@ from device_models.pulses.columns.counting import even_step, is_sampled, numbers
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import words_of
 from device_models.pulses.columns.sidelines import Reading
-from device_models.pulses.tables.table import Table
+from device_models.pulses.table import Table
 from device_models.pulses.types import FloatArray, PulseDataError
 
 TIME_WORDS = frozenset(["time", "t", "timestamp", "elapsed"])

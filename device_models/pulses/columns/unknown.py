@@ -9,7 +9,7 @@ from dataclasses import replace
 from device_models.pulses.columns.given import header_place
 from device_models.pulses.columns.headings import Heading
 from device_models.pulses.columns.names import CONDITION_WORDS, squeeze
-from device_models.pulses.tables.table import Table, is_number
+from device_models.pulses.table import Table, is_number
 from device_models.pulses.types import PulseDataError, show
 
 NUMBERED = re.compile(r"(.*\D)(\d{1,9})\s*")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.pulses.columns.counting import counts, is_clock, numbers_of
-from device_models.pulses.tables.table import Table, is_number
+from device_models.pulses.table import Table, is_number
 from device_models.pulses.types import FloatArray
 
 EARLY = 3

@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from device_models.pulses.columns.headings import is_known
+from device_models.pulses.table import RawRows, Source, Table, width_of
 from device_models.pulses.tables.blocks import cut_blocks
 from device_models.pulses.tables.head_labels import UNIT_ROWS, with_unit
 from device_models.pulses.tables.heads import Head, find_head
 from device_models.pulses.tables.joined import check_one_head
 from device_models.pulses.tables.remarks import Comment, with_remarks
 from device_models.pulses.tables.stray import without_stray
-from device_models.pulses.tables.table import RawRows, Source, Table, width_of
 from device_models.pulses.tables.tagged import find_tagged, may_be_rows
 from device_models.pulses.types import PulseDataError
 from device_models.pulses.units import find_unit

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from device_models.pulses.table import RawRows, Source, is_missing, width_of
 from device_models.pulses.tables.head_labels import is_label, read
 from device_models.pulses.tables.joined import join_tables
 from device_models.pulses.tables.line_kinds import (
@@ -21,7 +22,6 @@ from device_models.pulses.tables.line_kinds import (
 )
 from device_models.pulses.tables.preambles import without_pairs
 from device_models.pulses.tables.side_notes import without_side_notes
-from device_models.pulses.tables.table import RawRows, Source, is_missing, width_of
 from device_models.pulses.types import show
 
 Row = Sequence[str]

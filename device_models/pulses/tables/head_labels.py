@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import zip_longest
 
 from device_models.pulses.columns.headings import Heading, HeadingError, read_heading
-from device_models.pulses.tables.table import NUMBER, Source, is_missing, width_of
+from device_models.pulses.table import NUMBER, Source, is_missing, width_of
 from device_models.pulses.units import find_unit
 
 LABELS = ("branch", "device", "cycle", "field", "amplitude", "width")

@@ -12,6 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device_models.pulses.columns.headings import is_known
+from device_models.pulses.table import (
+    RawRows,
+    Source,
+    counts,
+    is_missing,
+    rises,
+    width_of,
+)
 from device_models.pulses.tables.head_labels import (
     LABELS,
     compose,
@@ -20,14 +28,6 @@ from device_models.pulses.tables.head_labels import (
     is_unit_row,
     label_values,
     read,
-)
-from device_models.pulses.tables.table import (
-    RawRows,
-    Source,
-    counts,
-    is_missing,
-    rises,
-    width_of,
 )
 
 HEADER_REACH = 60

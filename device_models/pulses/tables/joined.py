@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from device_models.pulses.columns.headings import is_known
+from device_models.pulses.table import RawRows, Source, width_of
 from device_models.pulses.tables.head_labels import read
 from device_models.pulses.tables.line_kinds import (
     has_numbers,
@@ -14,7 +15,6 @@ from device_models.pulses.tables.line_kinds import (
     labels_in,
     starts_like_number,
 )
-from device_models.pulses.tables.table import RawRows, Source, width_of
 from device_models.pulses.types import show
 
 Row = Sequence[str]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from device_models.pulses.table import NUMBER, Source, is_missing
 from device_models.pulses.tables.head_labels import LABELS, is_label, read
-from device_models.pulses.tables.table import NUMBER, Source, is_missing
 
 Row = Sequence[str]
 

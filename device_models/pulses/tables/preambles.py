@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from device_models.pulses.table import RawRows, Source, width_of
 from device_models.pulses.tables.head_labels import LABELS, read
 from device_models.pulses.tables.line_kinds import has_numbers, is_text, starts_like_number
-from device_models.pulses.tables.table import RawRows, Source, width_of
 
 Row = Sequence[str]
 

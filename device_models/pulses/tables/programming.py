@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from device_models.pulses.columns.counting import is_below_zero
+from device_models.pulses.table import Source
 from device_models.pulses.tables.row_traces import direction_of, numbers
-from device_models.pulses.tables.table import Source
 from device_models.pulses.tables.tag_lines import Line, heading_of
 from device_models.pulses.types import PulseDataError, show
 

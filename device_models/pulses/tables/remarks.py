@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from device_models.pulses.table import Table
 from device_models.pulses.tables.settings import read_settings
-from device_models.pulses.tables.table import Table
 
 # Line, fields and whole text of a comment line.
 Comment = tuple[int, Sequence[str], str]

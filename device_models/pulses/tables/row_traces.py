@@ -14,9 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from device_models.pulses.branches.segments import direction, noise_of
 from device_models.pulses.columns.headings import Heading
-from device_models.pulses.tables.table import Source, Table, is_missing, to_number
+from device_models.pulses.segments import direction, noise_of
+from device_models.pulses.table import Source, Table, is_missing, to_number
 from device_models.pulses.types import FloatArray
 
 CERTAIN = 6.0

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from device_models.pulses.columns.names import BRANCH_WORDS
+from device_models.pulses.table import Source, Table, counts, is_missing, width_of
 from device_models.pulses.tables.head_labels import LABELS, read
 from device_models.pulses.tables.row_traces import (
     Trace,
@@ -22,7 +23,6 @@ from device_models.pulses.tables.row_traces import (
     trimmed,
     with_cycles,
 )
-from device_models.pulses.tables.table import Source, Table, counts, is_missing, width_of
 from device_models.pulses.types import PulseDataError, show
 from device_models.pulses.units import find_unit
 

@@ -10,9 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from device_models.pulses.tables.assembly import make_table
-from device_models.pulses.tables.settings import read_settings
-from device_models.pulses.tables.table import (
+from device_models.pulses.table import (
     MAX_BYTES,
     MAX_CELLS,
     RawRows,
@@ -21,6 +19,8 @@ from device_models.pulses.tables.table import (
     is_missing,
     is_number,
 )
+from device_models.pulses.tables.assembly import make_table
+from device_models.pulses.tables.settings import read_settings
 from device_models.pulses.types import PulseDataError, show
 
 MAX_PARTS = 2000

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from device_models.pulses.tables.table import RawRows, is_missing, width_of
+from device_models.pulses.table import RawRows, is_missing, width_of
 from device_models.pulses.types import show
 
 Row = Sequence[str]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from device_models.pulses.tables.table import Table, is_missing, to_number, width_of
+from device_models.pulses.table import Table, is_missing, to_number, width_of
 from device_models.pulses.types import show
 
 Row = Sequence[str]

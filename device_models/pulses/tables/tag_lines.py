@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device_models.pulses.columns.headings import Heading
+from device_models.pulses.table import NUMBER, Source, counts, is_missing, rises, width_of
 from device_models.pulses.tables.head_labels import read
-from device_models.pulses.tables.table import NUMBER, Source, counts, is_missing, rises, width_of
 from device_models.pulses.units import find_unit
 
 Row = Sequence[str]

@@ -10,6 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from device_models.pulses.table import (
+    NUMBER,
+    RawRows,
+    Source,
+    Table,
+    counts,
+    rises,
+    width_of,
+)
 from device_models.pulses.tables.head_labels import LABELS
 from device_models.pulses.tables.line_kinds import has_numbers, title_of
 from device_models.pulses.tables.programming import WORD, named_branches, tell_branches
@@ -25,15 +34,6 @@ from device_models.pulses.tables.row_traces import (
     with_titles,
 )
 from device_models.pulses.tables.settings import read_settings
-from device_models.pulses.tables.table import (
-    NUMBER,
-    RawRows,
-    Source,
-    Table,
-    counts,
-    rises,
-    width_of,
-)
 from device_models.pulses.tables.tag_lines import (
     FEWEST,
     MAX_TAG,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from device_models.pulses.table import Source
 from device_models.pulses.tables.programming import Told
 from device_models.pulses.tables.row_traces import Trace, trimmed
 from device_models.pulses.tables.settings import read_settings
-from device_models.pulses.tables.table import Source
 from device_models.pulses.tables.tag_lines import Line
 
 UNITS = {"field_G": "field (G)", "amplitude_V": "amplitude (V)", "width_s": "width (s)"}

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from device_models.pulses.columns.headings import is_known
-from device_models.pulses.tables.assembly import make_table
-from device_models.pulses.tables.table import (
+from device_models.pulses.table import (
     MAX_CELLS,
     NUMBER,
     RawRows,
@@ -19,6 +18,7 @@ from device_models.pulses.tables.table import (
     is_number,
     place,
 )
+from device_models.pulses.tables.assembly import make_table
 from device_models.pulses.types import PulseDataError, show
 
 DELIMITERS = {

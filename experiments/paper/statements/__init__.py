@@ -2,7 +2,7 @@
 
 A row carries its id, its tag (T in the text, D derived from it, A assumed), what is stated, the
 acceptance, and a check that measures it. One file holds the rows of one letter of the ledger's
-section 1; those of its section 2 are in `figures`.
+section 1; those of its section 2 are in `panels`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from experiments.paper.statements import (
     electrical,
     energy,
     fabrication,
-    figures,
     magnetic,
+    panels,
     stdp,
 )
 from experiments.paper.statements.rows import Outcome, Statement
 
-SECTIONS = (fabrication, electrical, magnetic, stdp, energy, contradictions, figures)
+SECTIONS = (fabrication, electrical, magnetic, stdp, energy, contradictions, panels)
 
 STATEMENTS = tuple(statement for section in SECTIONS for statement in section.ROWS.statements)
 """Every row of the ledger's sections 1 and 2 that speaks of the device, in its order."""
