@@ -40,6 +40,7 @@ from crossbar.random import derived_seed
 from crossbar.rpu import TILES, rpu_config
 from crossbar.tile import MemristorConv2d
 from device_models import DeviceCard
+from device_models.errors import InputError
 
 ONE_MATRIX = {
     nn.Linear: AnalogLinear,
@@ -93,7 +94,7 @@ def to_crossbar(
     `io`, `update`, `cells`, `nonidealities`: see `rpu_config`. `seed` fixes the device-to-device
     draws, and with `tile="memristor"` everything random. `zero`: see `pulsed_device`; spreads of
     the devices are the card's, `load_card(card).with_spread(step_c2c=0.1)` has others.
-    Raises ValueError, with `model` as it was, for settings or layers that do not work.
+    Raises InputError, with `model` as it was, for settings or layers that do not work.
     """
     check_choice("tile", tile, TILES)
     found = survey(model, KINDS)
@@ -174,7 +175,7 @@ def _fields_G(weights_G: Any, names: Sequence[str]) -> list[float]:
         return [one_field_G(weights_G)] * len(names)
     fields_G = [one_field_G(value) for value in weights_G]
     if len(fields_G) != len(names):
-        raise ValueError(
+        raise InputError(
             f"{len(fields_G)} fields for {len(names)} crossbar layers ({', '.join(names)})"
         )
     return fields_G

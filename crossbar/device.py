@@ -6,7 +6,6 @@ takes exactly that, on evenly spaced nodes of the weight range (`crossbar.nodes.
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of device dataclasses.
-
 import math
 import warnings
 from dataclasses import dataclass, field, fields
@@ -27,6 +26,7 @@ from crossbar.scale import symmetry_point as symmetry_point
 from crossbar.scale import weight_scale as weight_scale
 from crossbar.zero import evenly
 from device_models import DeviceCard, load_card
+from device_models.errors import InputError
 
 FIXED = ("card", "field_G", "zero")
 """What a `CardDevice` is computed from when it is made."""
@@ -49,7 +49,7 @@ class CardDevice(PiecewiseStepDevice):
     Range, granularity and step shape come from the card and are not settable, and card, field
     and zero cannot be changed afterwards; the spreads are aihwkit's own parameters. A spread left
     at None takes the card's value, which is 0 where nothing was measured.
-    Raises ValueError, naming the parameter, for one that is not finite or a negative spread.
+    Raises InputError, naming the parameter, for one that is not finite or a negative spread.
     """
 
     bindings_ignore: ClassVar[list[str]] = [*FIXED]
@@ -88,7 +88,7 @@ class CardDevice(PiecewiseStepDevice):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in FIXED and "w_min" in vars(self):
-            raise ValueError(
+            raise InputError(
                 f"{name} of a CardDevice is fixed, its range and steps follow from it: "
                 f"dataclasses.replace(device, {name}={value!r:.40}) makes another"
             )
@@ -140,12 +140,12 @@ class CardDevice(PiecewiseStepDevice):
 def weight_span(device: PulsedDevice) -> float:
     """Largest weight to program on `device`: 0.8 of the shorter side of its range [weight].
 
-    Raises ValueError for a device whose range lies on one side of 0: it holds weights of one sign.
+    Raises InputError for a device whose range lies on one side of 0: it holds weights of one sign.
     """
     span = SPAN * min(-device.w_min, device.w_max)
     if span <= 0:
         kind = f"zero={device.zero!r}" if isinstance(device, CardDevice) else type(device).__name__
-        raise ValueError(
+        raise InputError(
             f"{kind}: weights from {device.w_min:.3g} to {device.w_max:.3g} have one sign; use "
             f"zero='mid_range', or two such devices as a pair (aihwkit's OneSidedUnitCell)"
         )
@@ -168,11 +168,11 @@ def scaled_mapping(omega: float | None = None) -> MappingParameter:
 def one_field_G(value: Any) -> float:
     """A field [G] from any kind of number, of numpy or torch too.
 
-    Raises ValueError, naming the value, for what is no finite number.
+    Raises InputError, naming the value, for what is no finite number.
     """
     number = value.item() if getattr(value, "ndim", None) == 0 else value
     if not _is_number(number):
-        raise ValueError(f"a field must be a finite number [G], got {value!r:.40}")
+        raise InputError(f"a field must be a finite number [G], got {value!r:.40}")
     return float(number)
 
 
@@ -187,7 +187,7 @@ def pulsed_device(
 
     Its spreads are the card's, see `DeviceCard.with_spread`. Further keywords are aihwkit's
     (`corrupt_devices_prob`, ...).
-    Raises ValueError for a field outside the card's range, CardError for a bad card.
+    Raises InputError for a field outside the card's range, CardError for a bad card.
     """
     return CardDevice(card=card, field_G=field_G, zero=zero, **aihwkit_parameters)
 
@@ -205,7 +205,7 @@ def _check_parameters(device: CardDevice) -> None:
         least = 0.0 if name.endswith(("_std", "_dtod")) or name in NEVER_NEGATIVE else -math.inf
         if not _is_number(value) or value < least:
             wanted = "a number from 0" if least == 0 else "a finite number"
-            raise ValueError(f"{name} of a device must be {wanted}, got {value!r:.40}")
+            raise InputError(f"{name} of a device must be {wanted}, got {value!r:.40}")
 
 
 def _over(spread: float, unit: float) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from crossbar.device import CardDevice, pulsed_device
 from device_models import DeviceCard, load_card
+from device_models.errors import InputError
 from device_models.plain_text import one_line
 
 MAX_NAME = 60
@@ -63,7 +64,7 @@ def preset_source(
     """Text of a Python file with one device class, equal to `pulsed_device(card, field_G)`.
 
     The file imports aihwkit and dataclasses only; the card's texts appear in docstrings alone and
-    cannot leave them. `zero` as in `crossbar.scale.weight_scale`. Raises ValueError for a field
+    cannot leave them. `zero` as in `crossbar.scale.weight_scale`. Raises InputError for a field
     outside the card's range, and where a pulse at the weight 0 moves nothing, CardError for a bad
     card.
     """
@@ -135,7 +136,7 @@ def _check_finite(card: DeviceCard, device: CardDevice) -> None:
     numbers = [float(getattr(device, name)) for group in PARAMETERS for name in group]
     numbers += [v for name in STEPS for v in getattr(device, name)]
     if not all(map(math.isfinite, numbers)) or _moved_at_zero(device) <= STANDS_STILL:
-        raise ValueError(
+        raise InputError(
             f"card {card.name!r:.80}: at {device.field_G:g} G pulses do not move the weight 0 "
             f"(zero={device.zero!r}); choose another zero"
         )

@@ -30,6 +30,7 @@ from crossbar.nonideality import Nonideality
 from crossbar.reads.converters import periphery
 from crossbar.recipes import RECIPES, RecipeSettings, recipe_settings
 from crossbar.tile import CELLS, MemristorRPUConfig
+from device_models.errors import InputError
 
 TILES = ("aihwkit", "memristor")
 
@@ -60,7 +61,7 @@ def rpu_config(
     `crossbar.recipes.SETTINGS`. `cells`: `single` devices against a reference, or a `pair` of
     devices a weight, whose difference is read. `nonidealities`: effects on what is read, see
     `crossbar.nonideality`. Weights are scaled into the part of the range that is open to both
-    signs, and a digital scale per output learns the rest. Raises ValueError for unknown names,
+    signs, and a digital scale per output learns the rest. Raises InputError for unknown names,
     for settings that the recipe does not read, and for a device that cannot hold weights of both
     signs.
     """
@@ -80,7 +81,7 @@ def rpu_config(
     asked = ("recipe=None", "cells='pair'", "nonidealities", settings_given)
     given = (recipe is None, cells == "pair", nonidealities != (), bool(update))
     for name in (name for name, is_given in zip(asked, given, strict=True) if is_given):
-        raise ValueError(f"{name} needs tile='memristor', got {tile!r}")
+        raise InputError(f"{name} needs tile='memristor', got {tile!r}")
     span = weight_span(device)
     common = {**converters, "mapping": scaled_mapping(span), "tile_class": AnalogTile}
     if recipe == "mixed_precision":
@@ -97,5 +98,5 @@ def _settings(recipe: str | None, update: Mapping[str, Any]) -> RecipeSettings |
     if recipe is not None:
         return recipe_settings(recipe, **update)
     if update:
-        raise ValueError(f"update ({', '.join(update)}) is read by no recipe: recipe is None")
+        raise InputError(f"update ({', '.join(update)}) is read by no recipe: recipe is None")
     return None

@@ -26,6 +26,7 @@ from crossbar.finite import NonFiniteError
 from crossbar.networks import GREY, Shape, build_model
 from crossbar.reads.converters import periphery
 from device_models import DeviceCard, load_card
+from device_models.errors import InputError
 from experiments.command.hydra_app import JOB_ERRORS, run_app, shows_tracebacks
 from experiments.data import ImageData, known_identity, load_data, split, subset
 from experiments.runs.provenance import provenance
@@ -201,7 +202,7 @@ def activation_fields(field: MagneticField, position: int) -> list[float]:
     if isinstance(weights, float):
         return [weights]
     if position >= len(weights):
-        raise ValueError(
+        raise InputError(
             f"field.weights_G has {len(weights)} fields, layer {position + 1} has none"
         )
     return [weights[position]]

@@ -108,7 +108,7 @@ def test_a_loss_that_is_no_number_stops_the_epoch(poison):
         (lambda model, _: model[1].weight.data.view(-1)[7:8].fill_(torch.nan), "1.weight"),
         (lambda model, _: model[1].running_var.fill_(torch.inf), "1.running_var"),
         (lambda model, _: accumulator(model)[0, 0].fill_(torch.nan), "memory"),
-        (lambda model, _: tile(model).array.weight[1, 5].fill_(torch.nan), "weight"),
+        (lambda model, _: tile(model).array.state[1, 5].fill_(torch.nan), "state"),
         (lambda _, optimizer: moments(optimizer).fill_(torch.nan), "optimizer"),
     ],
     ids=["weight", "statistics", "accumulator", "device", "moment"],

@@ -11,7 +11,6 @@ from PIL import Image
 from test_train import only_run, same_state, train
 
 from experiments.runs.store import list_runs
-from experiments.train import KNOWN_ERRORS
 from experiments.training.loop import train_epoch
 
 NET = """
@@ -154,9 +153,3 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(folder, words, message
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list((folder / "store").glob("*/*/*"))
-
-
-def test_errors_of_the_data_are_a_users_to_mend():
-    from experiments.data import DataError
-
-    assert issubclass(DataError, KNOWN_ERRORS)

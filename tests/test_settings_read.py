@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from test_own_data_and_model import folder as folder
 from test_settings import config, leaves
 
 from experiments.train import train
@@ -26,6 +27,14 @@ DIGITAL = {
 """What a run without an EM activation, or without crossbars, has no use for."""
 
 RUNS = {
+    "arrays and a network of one's own": (
+        ["data=arrays", "data.file=my.npz", "model=custom", "model.target=mynets.Net"],
+        RELU | DIGITAL,
+    ),
+    "pictures": (
+        ["data=image_folder", "data.folder=pictures", "model=residual_cnn"],
+        RELU | DIGITAL,
+    ),
     "EM activation": (["experiment=set2"], DIGITAL),
     "MLP": (["model=mlp"], RELU | DIGITAL),
     "residual CNN": (["model=residual_cnn"], RELU | DIGITAL),

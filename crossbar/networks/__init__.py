@@ -36,7 +36,7 @@ def build_model(
     """Network for images of `input_shape` (channels, rows, columns) by name.
 
     `paper_cnn`, `mlp` and `residual_cnn` have keywords of their own, `custom` takes `target` and
-    `arguments` (see `build_custom`). Errors: ValueError where they do not fit the images.
+    `arguments` (see `build_custom`). Errors: InputError where they do not fit the images.
     """
     check_choice("model", name, (*MODELS, "custom"))
     make = build_custom if name == "custom" else MODELS[name]

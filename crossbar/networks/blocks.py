@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from device_models.errors import InputError
+
 Activation = Callable[[int], nn.Module]
 """Makes the module of an activation's position (0, 1, ...), so that each can have its curves."""
 
@@ -27,12 +29,12 @@ def linear_block(width_in: int, width: int, order: str, activation: nn.Module) -
 def seen_channels(in_channels: int | None, input_shape: Shape) -> int:
     """Channels a network sees: `in_channels`, or those of the images where it is None.
 
-    Raises ValueError where images of several channels are to be seen as another number of them.
+    Raises InputError where images of several channels are to be seen as another number of them.
     """
     channels = input_shape[0]
     if in_channels is None or in_channels == channels or channels == 1:
         return in_channels or channels
-    raise ValueError(
+    raise InputError(
         f"in_channels={in_channels} does not fit images of {channels} channels: "
         f"choose in_channels={channels} (only grey images are seen several times)"
     )

@@ -16,6 +16,7 @@ from torch import nn
 
 from crossbar.activation import replace_activations
 from crossbar.networks.blocks import Activation, Shape, in_words
+from device_models.errors import InputError
 
 
 def build_custom(
@@ -31,7 +32,7 @@ def build_custom(
     `activation`, `input_shape` (channels, rows, columns) and `n_classes` are given too where its
     signature names them. Where it does not name `activation`, its `nn.ReLU` modules are replaced
     unless they are what `activation` makes. It must turn images n x c x h x w into scores
-    n x `n_classes`. Errors: ValueError, one line, for a target that is missing or no such network.
+    n x `n_classes`. Errors: InputError, one line, for a target that is missing or no such network.
     """
     make = find_target(target)
     offered = {"activation": activation, "input_shape": input_shape, "n_classes": n_classes}
@@ -40,9 +41,9 @@ def build_custom(
     try:
         model = make(**given)
     except TypeError as error:
-        raise ValueError(f"{target}: {error}") from None
+        raise InputError(f"{target}: {error}") from None
     if not isinstance(model, nn.Module):
-        raise ValueError(f"{target} makes a {type(model).__name__}, not a torch.nn.Module")
+        raise InputError(f"{target} makes a {type(model).__name__}, not a torch.nn.Module")
     if "activation" not in named:
         model = _with_activation(model, activation, target)
     _check_scores(model, target, input_shape, n_classes)
@@ -52,19 +53,19 @@ def build_custom(
 def find_target(target: str) -> Callable[..., Any]:
     """The class or function with the import path `target`; the working folder is looked in too.
 
-    Errors: ValueError where there is no such module or name, or where importing it fails.
+    Errors: InputError where there is no such module or name, or where importing it fails.
     """
     module_name, _, name = target.rpartition(".")
     if not module_name or not all(part.isidentifier() for part in target.split(".")):
-        raise ValueError(f"{target!r} is no import path such as mypackage.MyNet")
+        raise InputError(f"{target!r} is no import path such as mypackage.MyNet")
     module = _import(module_name, target)
     found = getattr(module, name, None)
     if found is None:
         others = [key for key, value in vars(module).items() if _is_network(value)]
         there = f"; its networks: {', '.join(others)}" if others else ""
-        raise ValueError(f"{target}: {module_name} has no {name}{there}")
+        raise InputError(f"{target}: {module_name} has no {name}{there}")
     if not callable(found):
-        raise ValueError(f"{target} is a {type(found).__name__}, no class or function")
+        raise InputError(f"{target} is a {type(found).__name__}, no class or function")
     return found
 
 
@@ -85,12 +86,12 @@ def _import(module_name: str, target: str) -> Any:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise ValueError(f"{target}: no module named {error.name!r}") from None
-        raise ValueError(f"{target}: {module_name} needs {error.name!r}") from None
+            raise InputError(f"{target}: no module named {error.name!r}") from None
+        raise InputError(f"{target}: {module_name} needs {error.name!r}") from None
     except ImportError as error:
-        raise ValueError(f"{target}: {error}") from None
+        raise InputError(f"{target}: {error}") from None
     except SyntaxError as error:
-        raise ValueError(f"{target}: {error.filename}, line {error.lineno}: {error.msg}") from None
+        raise InputError(f"{target}: {error.filename}, line {error.lineno}: {error.msg}") from None
 
 
 def _parameters(make: Callable[..., Any]) -> set[str]:
@@ -110,7 +111,7 @@ def _with_activation(model: nn.Module, activation: Activation, target: str) -> n
     if isinstance(activation(0), nn.ReLU):
         return model
     if not any(isinstance(module, nn.ReLU) for module in model.modules()):
-        raise ValueError(
+        raise InputError(
             f"{target} has no nn.ReLU module to replace: use nn.ReLU() modules, or let it take an "
             f"argument `activation`, which makes the module of each position 0, 1, ..."
         )
@@ -120,19 +121,19 @@ def _with_activation(model: nn.Module, activation: Activation, target: str) -> n
 
 @torch.no_grad()
 def _check_scores(model: nn.Module, target: str, input_shape: Shape, n_classes: int) -> None:
-    """Raise ValueError unless two images give two rows of `n_classes` scores."""
+    """Raise InputError unless two images give two rows of `n_classes` scores."""
     training = model.training
     words = in_words(input_shape)
     with torch.random.fork_rng(devices=[]):
         try:
             scores = model.eval()(torch.zeros(2, *input_shape))
         except (RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(f"{target} does not take {words} images: {error}") from None
+            raise InputError(f"{target} does not take {words} images: {error}") from None
         finally:
             model.train(training)
     shape = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
     if shape != (2, n_classes):
-        raise ValueError(
+        raise InputError(
             f"{target} gives {shape} for 2 images of {words}, expected (2, {n_classes}): "
             f"one score for each of the {n_classes} classes"
         )

@@ -19,6 +19,7 @@ from crossbar.networks.blocks import (
     seen_channels,
 )
 from crossbar.networks.folding import can_fold, folded_block
+from device_models.errors import InputError
 
 DOWNSAMPLING = ("pool_before", "pool_after", "stride")
 BLOCK_ORDERS = ("methods", "caption")
@@ -108,6 +109,6 @@ def _flat_size(features: nn.Sequential, in_channels: int, input_shape: Shape) ->
         return int(features.eval()(one).numel())
     except RuntimeError as error:
         words = in_words(input_shape)
-        raise ValueError(f"the conv blocks do not fit a {words} image: {error}") from None
+        raise InputError(f"the conv blocks do not fit a {words} image: {error}") from None
     finally:
         features.train(training)

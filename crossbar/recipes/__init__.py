@@ -42,7 +42,7 @@ SETTINGS: dict[str, type[RecipeSettings]] = {
 def recipe_settings(recipe: str = "mixed_precision", **given: Any) -> RecipeSettings:
     """Settings of the recipe of that name, those not `given` at their defaults.
 
-    Raises ValueError for a recipe that there is not, for a setting that it does not read, and for
+    Raises InputError for a recipe that there is not, for a setting that it does not read, and for
     one out of its range.
     """
     check_choice("recipe", recipe, SETTINGS)

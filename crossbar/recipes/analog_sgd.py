@@ -28,7 +28,7 @@ class PulseTrainSettings(RecipeSettings):
 class AnalogSGDSettings(PulseTrainSettings):
     """Settings of `sgd`.
 
-    Raises ValueError for `desired_bl` or `chunks` beside a momentum, which fires no trains.
+    Raises InputError for `desired_bl` or `chunks` beside a momentum, which fires no trains.
     """
 
     recipe: ClassVar[str] = "sgd"

@@ -17,6 +17,7 @@ from crossbar.finite import check_state
 from crossbar.reads.converters import Converters
 from crossbar.recipes.minibatch import UNCHANGED, Minibatch
 from crossbar.recipes.settings import RecipeSettings
+from device_models.errors import InputError
 
 MakeArray = Callable[[int], MemristorArray | MemristorPair]
 
@@ -47,7 +48,7 @@ class Recipe(nn.Module):
         """Fire the pulses of one minibatch at learning rate `rate`.
 
         Refuses, before anything has changed, a minibatch that does not fit (RuntimeError), a
-        rate that is negative or not finite (ValueError), and inputs or gradients that are not
+        rate that is negative or not finite (InputError), and inputs or gradients that are not
         finite, or whose products are not (NonFiniteError).
         """
         batch.check_fits(self.memory)
@@ -74,9 +75,9 @@ class Recipe(nn.Module):
 
 
 def checked_rate(rate: float) -> float:
-    """`rate`; ValueError for one that no minibatch can be learned at."""
+    """`rate`; InputError for one that no minibatch can be learned at."""
     if not 0 <= rate <= HIGHEST_RATE:
-        raise ValueError(
+        raise InputError(
             f"the learning rate must lie from 0 to {HIGHEST_RATE:g}, got {rate}; {UNCHANGED}"
         )
     return float(rate)

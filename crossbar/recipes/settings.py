@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Self
 
 from aihwkit.simulator.parameters.helpers import _PrintableMixin
 
+from device_models.errors import InputError
+
 Check = Callable[[str, Any], None]
 
 
@@ -20,7 +22,7 @@ def whole_number(default: int, least: int) -> Any:
 
     def check(name: str, value: Any) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"{name} must be a whole number from {least}, got {value!r:.40}")
+            raise InputError(f"{name} must be a whole number from {least}, got {value!r:.40}")
 
     return field(default=default, metadata={"check": check})
 
@@ -30,7 +32,7 @@ def from_zero(default: float) -> Any:
 
     def check(name: str, value: Any) -> None:
         if not _is_number(value) or not 0 <= value < math.inf:
-            raise ValueError(f"{name} must be a number from 0, got {value!r:.40}")
+            raise InputError(f"{name} must be a number from 0, got {value!r:.40}")
 
     return field(default=default, metadata={"check": check})
 
@@ -40,7 +42,7 @@ def share(default: float) -> Any:
 
     def check(name: str, value: Any) -> None:
         if not _is_number(value) or not 0 <= value < 1:
-            raise ValueError(f"{name} must lie from 0 to below 1, got {value!r:.40}")
+            raise InputError(f"{name} must lie from 0 to below 1, got {value!r:.40}")
 
     return field(default=default, metadata={"check": check})
 
@@ -49,7 +51,7 @@ def share(default: float) -> Any:
 class RecipeSettings(_PrintableMixin):
     """Base: the settings that every training recipe reads.
 
-    Raises ValueError, naming the setting, for a value out of its range, also when it is set later.
+    Raises InputError, naming the setting, for a value out of its range, also when it is set later.
     """
 
     recipe: ClassVar[str]
@@ -72,24 +74,24 @@ class RecipeSettings(_PrintableMixin):
 
     @classmethod
     def of(cls, **given: Any) -> Self:
-        """Settings with the values `given`; ValueError for a name that the recipe does not read."""
+        """Settings with the values `given`; InputError for a name that the recipe does not read."""
         if unread := [name for name in given if name not in cls.names()]:
             raise not_read(unread, cls.recipe, cls.names())
         return cls(**given)
 
     def _refuse_unless_default(self, names: Iterable[str], reader: str) -> None:
-        """ValueError for those of `names` that were chosen although the `reader` has no use."""
+        """InputError for those of `names` that were chosen although the `reader` has no use."""
         names = tuple(names)
         defaults = {setting.name: setting.default for setting in fields(self)}
         if unread := [name for name in names if getattr(self, name) != defaults[name]]:
             raise not_read(unread, reader, [name for name in self.names() if name not in names])
 
 
-def not_read(names: Iterable[str], reader: str, read: Iterable[str]) -> ValueError:
+def not_read(names: Iterable[str], reader: str, read: Iterable[str]) -> InputError:
     """The complaint about settings `names` that a recipe has no use for."""
     names = tuple(names)
     verb = "are" if len(names) > 1 else "is"
-    return ValueError(f"{', '.join(names)} {verb} not read by {reader}; it reads {', '.join(read)}")
+    return InputError(f"{', '.join(names)} {verb} not read by {reader}; it reads {', '.join(read)}")
 
 
 def _is_number(value: Any) -> bool:

@@ -23,7 +23,7 @@ MEMORY = 0.99
 class TikiTakaSettings(PulseTrainSettings):
     """Settings of `tiki_taka_v2`.
 
-    Raises ValueError for a `fast_lr` beside `fast_pulses`, which choose the rate themselves.
+    Raises InputError for a `fast_lr` beside `fast_pulses`, which choose the rate themselves.
     """
 
     recipe: ClassVar[str] = "tiki_taka_v2"

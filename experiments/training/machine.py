@@ -6,6 +6,7 @@ import os
 
 import torch
 
+from device_models.errors import InputError
 from experiments.training.settings import Settings
 
 
@@ -18,7 +19,7 @@ def prepare_torch(settings: Settings) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
     if settings.accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("accelerator=cuda: torch sees no CUDA device; use accelerator=auto")
+        raise InputError("accelerator=cuda: torch sees no CUDA device; use accelerator=auto")
     # aihwkit's wheels come without CUDA: its tiles stay on the CPU.
     on_gpu = torch.cuda.is_available() and settings.accelerator != "cpu"
     return torch.device("cuda" if on_gpu and not on_tiles else "cpu")
