@@ -194,7 +194,7 @@ def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
         (["trainer.epoch=3"], "Could not override 'trainer.epoch'"),
         (["device.card=nothing"], "no card named 'nothing'"),
         (["data.folder=/nowhere"], "/nowhere"),
-        (["field=eight", "activation=em", "field.activation_G=[900]"], "0 to 350 G"),
+        (["field=eight", "activation=em", "field.activation_G=[900]"], "0 to 500 G"),
         (["model.kernel_size=13"], "do not fit a 28 x 28 image"),
         (["model.kernel_size=40"], "model.kernel_size must be at most 28, got 40"),
         (["optimizer.decay=linear"], "cosine, constant"),
