@@ -12,7 +12,7 @@ from aihwkit.simulator.tiles.base import SimulatorTile
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from crossbar.arrays.array import OLD_FORM, FieldAndScale, MemristorArray
+from crossbar.arrays.array import FieldAndScale, MemristorArray
 from crossbar.arrays.pair import MemristorPair
 from crossbar.finite import check_state
 from crossbar.nonideality import Nonideality, checked_effects
@@ -224,14 +224,17 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
 
         What a recipe accumulated stays behind where the tile has none, and the other way round.
         """
-        check_state(extra)
-        if "array" not in extra:
-            raise ValueError(OLD_FORM)
+        self.check_extra(extra)
         self.reseed(extra["stream"]["seed"])
         self.array.restore(extra["array"])
         if self.recipe is not None and "recipe" in extra:
             self.recipe.restore(extra["recipe"])
         self.stream.restore(extra["stream"])
+
+    def check_extra(self, extra: dict[str, Any]) -> None:
+        """Raise ValueError, in one line, for what `load_extra` could not go on with."""
+        check_state(extra)
+        self.array.check(extra.get("array", {}))
 
     def _learner(self) -> Recipe:
         if self.recipe is None:

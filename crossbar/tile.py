@@ -17,8 +17,11 @@ It is plain torch for any device, with compiled forms of its reads and pulses on
 - Tiki-Taka reads its fast array with the converters of the forward pass. Its defaults are not
   aihwkit's: the fast pulses are scaled, all columns are read, and their signs are chopped.
 - Stochastic pulses are counted for parts of the minibatch, see `crossbar.recipes`.
-- A frozen layer gets no pulses, `zero_grad` drops what was gathered, a state of another field is
-  refused, and optimizers made before go on: `crossbar.context`.
+- A frozen layer gets no pulses, `zero_grad` drops what was gathered, a state of another reference
+  field is refused, and optimizers made before go on: `crossbar.context`.
+- The field is a variable: `crossbar.set_field` carries devices made at one field to others, by
+  layer, row, column or device. A weight may be a pair of devices, reads may see nonidealities
+  (`crossbar.nonideality`), and a tile without a recipe reads only.
 """
 
 # No `from __future__ import annotations`: aihwkit reads the field types of its dataclasses.
@@ -92,6 +95,15 @@ class MemristorTile(KeepsContext, CustomTile):
         """As aihwkit's; NonFiniteError, before a scale is taken from them, for a NaN weight."""
         check_finite("weights", torch.as_tensor(weight), "no device was programmed")
         super().set_weights(weight, *arguments, **named_arguments)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        extra = state_dict.get(self.get_analog_state_name(prefix), {}).get("state_extra")
+        if extra is not None:
+            try:
+                self.tile.check_extra(extra)
+            except ValueError as error:
+                raise type(error)(f"{prefix.rstrip('.')}: {error}") from None
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def joint_forward(self, x_input: Tensor, is_test: bool = False, ctx: Any = None) -> Tensor:
         if not self._are_images(x_input):

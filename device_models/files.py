@@ -53,7 +53,11 @@ def read_limited(path: str | Path, limit: int) -> bytes:
     the file cannot be read. Links are followed.
     """
     with os.fdopen(_open_regular(path, os.O_RDONLY), "rb") as file:
-        data = file.read(limit + 1) or b""
+        # As much as the file claims to hold: a read takes the memory it is asked for beforehand.
+        claimed = min(os.fstat(file.fileno()).st_size, limit)
+        data = file.read(claimed + 1) or b""
+        if claimed < len(data) <= limit:
+            data += file.read(limit + 1 - len(data)) or b""
     if len(data) > limit:
         raise refused(path, f"more than the {limit} bytes that are read of such a file")
     return data

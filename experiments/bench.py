@@ -31,10 +31,11 @@ from experiments.benchmarks.activation import (
     peak_bytes,
 )
 from experiments.benchmarks.fit import bench_fit
+from experiments.benchmarks.networks import bench_field, bench_mlp, bench_resnet18
 from experiments.benchmarks.timing import Ceilings, Timing, measure_ceilings
 from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
 from experiments.command.options import USER_ERRORS, Parser, end, whole_number
-from experiments.runs.store import machine
+from experiments.runs.provenance import machine
 
 BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
     "activation": bench_activation,
@@ -42,6 +43,9 @@ BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
     "epoch": bench_epoch,
     "crossbar": bench_crossbar,
     "loop": bench_loop,
+    "mlp": bench_mlp,
+    "resnet18": bench_resnet18,
+    "field": bench_field,
     "fit": bench_fit,
 }
 MARKS = ("<!-- bench: python -m experiments.bench -->", "<!-- end of bench -->")
@@ -101,6 +105,32 @@ AIMS = (
         3.0,
         speed=True,
     ),
+    Aim(
+        "MLP of 1024 x 1024 layers on memristor tiles to digital, one thread",
+        "mlp",
+        "memristor tile",
+        "digital",
+        1.8,
+    ),
+    Aim(
+        "the same on pairs to single devices", "mlp", "memristor tile, pairs", "memristor tile", 1.5
+    ),
+    Aim("aihwkit's C++ tile to it", "mlp", "aihwkit tile", "memristor tile", 2.0, speed=True),
+    Aim(
+        "ResNet-18 on memristor tiles to digital, one thread",
+        "resnet18",
+        "memristor tile",
+        "digital",
+        2.0,
+    ),
+    Aim(
+        "paper CNN carried to 150 G to the field of its devices",
+        "field",
+        "memristor tile carried to 150 G",
+        "memristor tile",
+        1.1,
+    ),
+    Aim("paper CNN on pairs to it", "field", "memristor tile, pairs", "memristor tile", 1.5),
     Aim(
         "aihwkit's fit to ours with intervals",
         "fit",

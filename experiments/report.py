@@ -122,7 +122,7 @@ def _page(store: Path, groups: list[Group], training: bytes) -> str:
         store=str(store),
         columns=COLUMNS,
         rows=table_rows(groups),
-        test_name=HELD_OUT if _is_held_out(groups) else "the 10,000 test images or a subset",
+        test_name=HELD_OUT if _is_held_out(groups) else "the test images or a subset",
         training_png=base64.b64encode(training).decode(),
         cards=[_card_entry(card) for card in _cards_of(groups)],
         runs=[_run_entry(group, run) for group in groups for run in group.runs],

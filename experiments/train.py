@@ -6,7 +6,6 @@ its weights on crossbars where asked, train, keep the result. `--help` lists the
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,19 +21,18 @@ try:
 except ImportError as wrong_install:
     sys.exit(f"error: {wrong_install}")
 
-from crossbar.checkpoint import load_plain_state, plain_state
 from crossbar.conversion import count_crossbar_weights
 from crossbar.finite import NonFiniteError
-from crossbar.networks import build_model
+from crossbar.networks import GREY, Shape, build_model
 from crossbar.reads.converters import periphery
 from device_models import DeviceCard, load_card
-from device_models.plain_text import message
 from experiments.command.hydra_app import JOB_ERRORS, run_app, shows_tracebacks
-from experiments.data.images import FashionMNIST, load_fashion_mnist, split, subset
-from experiments.runs.identity import identity, run_folder
-from experiments.runs.store import Run, StoreError, open_run, provenance
-from experiments.training.checkpoints import Checkpoint
+from experiments.data import ImageData, known_identity, load_data, split, subset
+from experiments.runs.provenance import provenance
+from experiments.runs.store import Run, open_run
+from experiments.training.identity import folder_of, run_identity
 from experiments.training.jobs import interrupts_later, run_command, run_job
+from experiments.training.keeping import keep, resume, summary
 from experiments.training.loop import (
     DivergedError,
     Images,
@@ -45,6 +43,7 @@ from experiments.training.loop import (
     make_optimizer,
     train_epoch,
 )
+from experiments.training.machine import computed_on, prepare_torch
 from experiments.training.progress import TrainingProgress
 from experiments.training.settings import MagneticField, Settings, read_settings
 
@@ -59,13 +58,23 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
     the loss or the network is no number any more, and another FieldCrossbarError or OSError for
     settings and files that do not work.
     """
-    device = _prepare_torch(settings)
+    device = prepare_torch(settings)
     card = load_card(settings.device.card)
-    folder = run_folder(settings, _identity(settings, card, device))
+    images = settings.data.model_dump(exclude={"held_out"})
+    known = known_identity(**images)
+    data = None if known else load_data(**images)
+    identity = run_identity(
+        settings,
+        card_sha256=card.sha256,
+        images=known or data.identity,  # type: ignore[union-attr]
+        computed_on=computed_on(device),
+    )
+    folder = folder_of(settings, identity)
     if settings.resume and (done := Run(folder).finished_result()):
         return Run(folder), done
-    train_set, test_set = _load_images(settings, device)
-    model = make_network(settings, card).to(device)
+    data = data or load_data(**images)
+    train_set, test_set = _split(settings, data, device)
+    model = make_network(settings, card, data.shape, data.n_classes).to(device)
     optimizer = make_optimizer(model, **settings.optimizer.model_dump(exclude={"decay"}))
     result = {
         "status": "unfinished",
@@ -78,6 +87,11 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
         "card_sha256": card.sha256,
         "parameters": sum(p.numel() for p in model.parameters()),
         "crossbar_weights": count_crossbar_weights(model),
+        "source_sha256": identity["model"].get("source_sha256"),
+        "data": settings.data.name,
+        "images_sha256": data.sha256,
+        "image_shape": list(data.shape),
+        "classes": data.n_classes,
         "train_images": len(train_set),
         "test_images": len(test_set),
         "test_is_held_out": settings.data.held_out > 0,
@@ -85,7 +99,7 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
     }
     config = settings.model_dump()
     with open_run(folder, config, resume=settings.resume, overwrite=settings.overwrite) as run:
-        history = _resume(run, model, optimizer) if settings.resume else []
+        history = resume(run, model, optimizer) if settings.resume else []
         try:
             _train_epochs(settings, run, model, optimizer, train_set, test_set, history)
             result["status"] = "finished"
@@ -99,7 +113,7 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
                 f"epochs before, a smaller learning rate may help"
             ) from None
         finally:
-            result.update(_summary(history))
+            result.update(summary(history))
             run.write_result(result)
     return run, result
 
@@ -139,13 +153,15 @@ def _train_epochs(
                 "seconds": watch.lap(),
             }
             with interrupts_later():
-                _keep(run, model, optimizer, [*history, row])
+                keep(run, model, optimizer, [*history, row])
                 history.append(row)
             progress.epoch(row)
 
 
-def make_network(settings: Settings, card: DeviceCard) -> nn.Module:
-    """Network of `settings`, with its weights on crossbars where they say so."""
+def make_network(
+    settings: Settings, card: DeviceCard, input_shape: Shape = GREY, n_classes: int = 10
+) -> nn.Module:
+    """Network of `settings` for such images, with its weights on crossbars where they say so."""
     torch.manual_seed(settings.seed)
     field, activation, crossbar = settings.field, settings.activation, settings.crossbar
 
@@ -155,7 +171,12 @@ def make_network(settings: Settings, card: DeviceCard) -> nn.Module:
         choices = activation.model_dump(exclude={"name"})
         return EMActivation(card, activation_fields(field, position), **choices)
 
-    model = build_model(activation=make_activation, **settings.model.model_dump())
+    model = build_model(
+        activation=make_activation,
+        input_shape=input_shape,
+        n_classes=n_classes,
+        **settings.model.model_dump(),
+    )
     if crossbar.name == "digital":
         return model
     return to_crossbar(
@@ -168,6 +189,7 @@ def make_network(settings: Settings, card: DeviceCard) -> nn.Module:
         update=crossbar.update.model_dump() if crossbar.update else None,
         seed=settings.seed,
         zero=crossbar.zero,
+        cells=crossbar.cells if crossbar.name == "memristor" else "single",
     )
 
 
@@ -185,46 +207,14 @@ def activation_fields(field: MagneticField, position: int) -> list[float]:
     return [weights[position]]
 
 
-def _identity(settings: Settings, card: DeviceCard, device: torch.device) -> dict[str, Any]:
-    """Identity of the run on this device; images that nobody published count by their content."""
-    threads = torch.get_num_threads()
-    plural = "s" if threads > 1 else ""
-    return identity(
-        settings,
-        card_sha256=card.sha256,
-        images_sha256=None if settings.data.verify else _load_data(settings).sha256,
-        computed_on=f"cpu, {threads} thread{plural}" if device.type == "cpu" else device.type,
-    )
-
-
-def _prepare_torch(settings: Settings) -> torch.device:
-    """Threads, determinism and the accelerator of this process."""
-    on_tiles = settings.crossbar.name == "aihwkit"
-    # aihwkit's tiles gain nothing from a second thread, and a run with two ended less accurate.
-    torch.set_num_threads(settings.threads or (1 if on_tiles else len(os.sched_getaffinity(0))))
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic sums on a GPU
-    if settings.accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("accelerator=cuda: torch sees no CUDA device; use accelerator=auto")
-    # aihwkit's wheels come without CUDA: its tiles stay on the CPU.
-    on_gpu = torch.cuda.is_available() and settings.accelerator != "cpu"
-    return torch.device("cuda" if on_gpu and not on_tiles else "cpu")
-
-
-def _load_images(settings: Settings, device: torch.device) -> tuple[Images, Images]:
+def _split(settings: Settings, data: ImageData, device: torch.device) -> tuple[Images, Images]:
     """Training and test images; with data.held_out the latter come from the training images."""
-    data, trainer = _load_data(settings), settings.trainer
-    train_images, test_images = data.train, data.test
+    trainer, train_images, test_images = settings.trainer, data.train, data.test
     if settings.data.held_out:
         train_images, test_images = split(data.train, settings.data.held_out, seed=0)
     train_images = subset(train_images, trainer.train_images, seed=0)
     test_images = subset(test_images, trainer.test_images, seed=0)
     return Images(train_images, device), Images(test_images, device)
-
-
-def _load_data(settings: Settings) -> FashionMNIST:
-    return load_fashion_mnist(**settings.data.model_dump(exclude={"held_out"}))
 
 
 def _rate(epoch: int, epochs: int, decay: str, share: float) -> float:
@@ -235,53 +225,6 @@ def _rate(epoch: int, epochs: int, decay: str, share: float) -> float:
 def _epoch_generator(seed: int, epoch: int) -> torch.Generator:
     """Order of the images in one epoch: known without having run the epochs before."""
     return torch.Generator().manual_seed(seed * 100_003 + epoch)
-
-
-def _keep(
-    run: Run, model: nn.Module, optimizer: torch.optim.Optimizer, rows: list[dict[str, float]]
-) -> None:
-    """Store the state after an epoch; the history goes with it, so both are always in step."""
-    state: Checkpoint = {
-        "model": plain_state(model),
-        "optimizer": optimizer.state_dict(),
-        "random_state": torch.get_rng_state(),
-        "history": rows,
-    }
-    best = max(row["test_accuracy"] for row in rows)
-    if rows[-1]["test_accuracy"] == best:
-        run.save_checkpoint(run.best, state)
-    run.save_last(state)
-    run.write_history(rows)
-
-
-def _resume(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[dict[str, float]]:
-    """Continue where the newest good checkpoint ends; the history up to there."""
-    state = run.newest_checkpoint()
-    if state is None:
-        return []
-    try:
-        load_plain_state(model, state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random_state"])
-        _summary(state["history"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise StoreError(f"{run.last}: does not fit this run: {message(error)}") from None
-    run.write_history(state["history"])  # a kill may have come between the two
-    return state["history"]
-
-
-def _summary(rows: list[dict[str, float]]) -> dict[str, Any]:
-    """Figures of the run as reached; the accuracy is that of the last epoch, not the best one."""
-    if not rows:
-        return {"epochs": 0}
-    return {
-        "epochs": len(rows),
-        "test_accuracy": rows[-1]["test_accuracy"],
-        "test_accuracy_batch_statistics": rows[-1]["test_accuracy_batch_statistics"],
-        "best_test_accuracy": max(row["test_accuracy"] for row in rows),
-        "train_loss": rows[-1]["train_loss"],
-        "seconds_per_epoch": sum(row["seconds"] for row in rows) / len(rows),
-    }
 
 
 def _job(config: DictConfig) -> float | None:

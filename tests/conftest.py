@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_images import places
 
 from device_models import DeviceCard, load_card
-from experiments.data.images import DataError, load_fashion_mnist
+from experiments.data import DataError, load_data
+
+__all__ = ["places"]
 
 torch.set_num_threads(1)
 
@@ -32,7 +35,7 @@ def card() -> DeviceCard:
 def fashion_mnist() -> Path | None:
     """Real Fashion-MNIST is at hand (fetched into the cache where it was not)."""
     try:
-        load_fashion_mnist()
+        load_data()
     except DataError as error:
         pytest.skip(f"real data needed: {error}")
 
@@ -42,7 +45,7 @@ def kernels(request: pytest.FixtureRequest) -> Iterator[str]:
     """Compiled kernels, those of large convolutions, or the plain forms that other devices take."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "torch":
-            for module in ("reads.read", "arrays.array"):
+            for module in ("reads.read", "arrays.array", "recipes.mixed_precision"):
                 patch.setattr(f"crossbar.{module}.has_cpu_kernels", lambda *_, **__: False)
         if request.param == "compiled for many channels":
             patch.setattr("crossbar.reads.read_cpu.FEWEST_OUTPUTS", 1)

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from device_models.files import TEMPORARY
+from experiments.runs.checkpoints import decode, encode
 from experiments.runs.store import Run, StoreError, open_run
-from experiments.training.checkpoints import decode, encode
 
 
 def state(epochs: int = 1) -> dict:

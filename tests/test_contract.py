@@ -130,7 +130,6 @@ WEIGHT, STREAM, CONVERTERS = torch.ones(3, 5), RandomStream(1), Converters(perip
 KERNEL, WINDOW, GAIN = torch.ones(3, 12), Window((3, 2)), torch.tensor(1.0)
 ARRAY = MemristorArray(3, 5, pulsed_device("lsmo_pvdf_co"), STREAM, 1)
 GRID = EMActivation("lsmo_pvdf_co", fields_G=(0.0,))
-COLUMNS = torch.ones(3, 5, 2)[..., 0]
 
 
 def fire(**changed: Tensor) -> None:
@@ -140,8 +139,8 @@ def fire(**changed: Tensor) -> None:
         "reading": ARRAY.reading,
         "w_min": ARRAY.w_min,
         "w_max": ARRAY.w_max,
-        "pulses": torch.zeros(3, 5),
         "hit": torch.tensor([0, 14]),
+        "counts": torch.zeros(2),
         "scale": torch.ones(2),
     }
     response_cpu.fire(ARRAY.response, **(usual | changed))
@@ -213,7 +212,7 @@ def polynomial(step: str, x: Tensor, basis: Tensor, other: Tensor) -> None:
         (lambda: fire(hit=torch.ones(2)), "got contiguous torch.float32"),
         (lambda: fire(scale=torch.ones(1)), "steps must have the shape (2,), got (1,)"),
         (lambda: fire(w_min=torch.ones(5)), "lower ends must have the shape (3, 5), got (5,)"),
-        (lambda: fire(pulses=COLUMNS), "pulses must be contiguous torch.float32 numbers"),
+        (lambda: fire(counts=torch.ones(3)), "pulses must have the shape (2,), got (3,)"),
     ],
 )
 def test_a_kernel_says_what_does_not_fit(call, message):

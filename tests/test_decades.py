@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -199,10 +200,15 @@ def test_a_mixture_stands_in_for_the_new_laws(law):
 
 
 def test_an_activation_takes_an_s_shaped_card():
+    """As it was fitted: no mixture stands in."""
     n = np.arange(41.0)
     up, down = Logistic(1.0, 19.0, 18.0, 4.0)(n), Logistic(20.0, -19.0, 16.0, 4.0)(n)
     card = fit_card(data_of(Segment("LTP", n, up), Segment("LTD", n, down)), bootstrap=0).card
-    assert EMActivation(card).n_pulses == 40
+    layer = EMActivation(card, quantity="conductance")
+    found = (layer.curves(torch.arange(41.0)).double()).numpy()
+    assert layer.n_pulses == 40
+    for column, branch in enumerate(("LTD", "LTP")):
+        assert found[:, column] == pytest.approx(card.conductance(branch, n), rel=1e-5)
 
 
 def test_least_squares_with_signs_end_where_weights_span_decades():

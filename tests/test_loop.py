@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from crossbar import to_crossbar
-from experiments.data.images import ImageSet
+from experiments.data import ImageSet
 from experiments.training.loop import (
     DivergedError,
     Images,

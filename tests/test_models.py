@@ -15,7 +15,8 @@ from torch import nn
 from crossbar.activation import EMActivation
 from crossbar.checkpoint import load_plain_state, plain_state
 from crossbar.conversion import count_crossbar_weights, to_crossbar
-from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING, MODELS, PaperCNN, build_model, can_fold
+from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING, MODELS, PaperCNN, build_model
+from crossbar.networks.folding import can_fold
 from crossbar.reads.converters import periphery
 from crossbar.recipes import RECIPES
 from crossbar.rpu import rpu_config
@@ -62,7 +63,7 @@ def test_folded_block_is_the_plain_one(training, downsampling, monkeypatch):
     images, results = torch.randn(8, 1, 28, 28, dtype=torch.float64), []
     for model, fold in ((plain, False), (folded, True)):
         if not fold:
-            monkeypatch.setattr("crossbar.networks.can_fold", lambda *_: False)
+            monkeypatch.setattr("crossbar.networks.paper_cnn.can_fold", lambda *_: False)
         model.train(training is True)
         if training == "own statistics":
             model.features[0].running_mean = model.features[0].running_var = None

@@ -130,7 +130,12 @@ def test_settings_that_are_not_whole_are_no_fault(damaged):
     """Runs of other versions have other settings."""
     (damaged / CONFIG).write_text("data: {verify: true}\n1: 2\ndevice: 3\n")
     runs, lines = read_runs(damaged.parents[1])
-    assert runs[1].settings == {"1": "2", "device": "3", "device.card": "lsmo_pvdf_co@other"}
+    assert runs[1].settings == {
+        "1": "2",
+        "device": "3",
+        "device.card": "lsmo_pvdf_co@other",
+        "data.name": "fashion_mnist",
+    }
     assert lines == []
 
 
@@ -193,3 +198,67 @@ def test_random_damage_is_one_line_or_harmless(tmp_path):
         harmless += len(runs) == 2
         shutil.rmtree(bad)
     assert 10 < harmless < 200
+
+
+UPDATE_OF_FIRST_VERSION = {
+    "granularity": 0.0,
+    "desired_bl": 31,
+    "chunks": 8,
+    "momentum": 0.0,
+    "fast_pulses": 10.0,
+    "fast_lr": 1.0,
+    "transfer_every": 1,
+    "reads_per_transfer": 0,
+    "transfer_lr": 0.2,
+    "buffer_momentum": 0.1,
+    "chop_probability": 0.1,
+}
+
+
+def test_runs_of_the_first_version_stand_beside_those_of_today(tmp_path):
+    """One variant, two seeds: `tile` with every recipe's settings, `memristor` with its own."""
+    old = {"name": "tile", "recipe": "mixed_precision", "update": UPDATE_OF_FIRST_VERSION}
+    new = {"name": "memristor", "recipe": "mixed_precision", "update": {"granularity": 0.0}}
+    data = SETTINGS["data"]
+    store_run(tmp_path, seed=0, crossbar=old, data=data)
+    store_run(tmp_path, seed=1, crossbar=new, data=data | {"name": "fashion_mnist"})
+    (group,) = group_runs(read_runs(tmp_path)[0])
+    assert len(group.runs) == 2
+    finer = new | {"update": {"granularity": 0.5}}
+    store_run(tmp_path, seed=2, crossbar=finer, data=data)
+    assert len(group_runs(read_runs(tmp_path)[0])) == 2
+
+
+def test_images_and_networks_of_a_users_own_count_by_their_content(tmp_path):
+    """Two files with one content are one data set, one file with two contents are two."""
+    for seed, (file, images) in enumerate([("a.npz", "x"), ("b.npz", "x"), ("b.npz", "y")]):
+        store_run(
+            tmp_path,
+            seed=seed,
+            data={"name": "arrays", "file": file, "test_share": 0.2, "held_out": 0},
+            model={"name": "custom", "target": "mynets.Net", "arguments": None},
+            result={"images_sha256": images * 64, "source_sha256": "s" * 64},
+        )
+    groups = group_runs(read_runs(tmp_path)[0])
+    assert sorted(len(group.runs) for group in groups) == [1, 2]
+    assert {group.difference for group in groups} == {
+        "data.images=xxxxxxxx",
+        "data.images=yyyyyyyy",
+    }
+    store_run(
+        tmp_path,
+        seed=0,
+        data={"name": "arrays", "file": "a.npz", "test_share": 0.2, "held_out": 0},
+        model={"name": "custom", "target": "mynets.Net", "arguments": None},
+        result={"images_sha256": "x" * 64, "source_sha256": "t" * 64},
+    )
+    runs, left_out = read_runs(tmp_path)
+    assert len(runs) == 4
+    assert left_out == []
+
+
+def test_mnist_is_told_apart_from_fashion_mnist(tmp_path):
+    for name in ("mnist", "fashion_mnist"):
+        store_run(tmp_path, data=SETTINGS["data"] | {"name": name})
+    groups = group_runs(read_runs(tmp_path)[0])
+    assert {group.difference for group in groups} == {"data.name=mnist", "data.name=fashion_mnist"}

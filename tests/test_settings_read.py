@@ -32,6 +32,7 @@ RUNS = {
     "aihwkit's tiles": (["experiment=crossbar", "crossbar=aihwkit"], RELU),
     # That a recipe reads each of its settings, which it is given together: test_recipe_settings.
     "mixed precision": (["experiment=crossbar"], RELU),
+    "pairs of devices": (["experiment=crossbar", "crossbar.cells=pair"], RELU),
     "analog SGD": (["experiment=crossbar", "crossbar/recipe=sgd"], RELU),
     "Tiki-Taka": (["experiment=crossbar_tiki_taka"], RELU),
     "fields of layers": (["experiment=field_programmed"], set()),

@@ -2,36 +2,44 @@
 
 Each scalar x becomes a pulse number, the pulse number becomes the vector of responses of
 2 x n_fields LTP and LTD curves, and a small network shared over all positions brings the vector
-back to one value. This file holds that formula; its fast form lives in `kernels/`.
+back to one value. This file holds that formula; its fast form lives in `interpolation`, the
+curves in `crossbar.curves`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossbar.activation.grid import Encoding, PulseGrid, choose_grid
+from crossbar.activation.encodings import ENCODERS, ENCODINGS, table_range
+from crossbar.activation.grid import PulseGrid, choose_grid
 from crossbar.activation.interpolation import interpolate
 from crossbar.activation.interpolation_torch import grid_matrix
+from crossbar.activation.kept import Kept
 from crossbar.choices import check_choice
-from device_models import DeviceCard, ExponentialMixture, load_card
-from device_models.card import BRANCHES
-from device_models.curves import Inverse, Response
-from device_models.fit.mixture import as_mixture
+from crossbar.curves import CardCurves
+from device_models import DeviceCard
 
-ENCODINGS = ("clip", "sigmoid", "raw")
 NORMALISATIONS = ("zscore", "common")
-QUANTITIES = ("resistance", "conductance")
 FORMS = ("table", "exact")
 
-TRUNCATION = 1e-5
-"""Share of the steepest slope that the table may miss; of the values it misses far less."""
+TRUNCATION = 4e-5
+"""Share of the steepest slope that the last coefficients of the table may have: slopes are then
+within 1e-4 of the formula, values within 1e-6."""
+
+ROOM = 100
+"""How much smaller it is at first where curves learn: they may grow steeper."""
+
+OLD_STATE = (
+    "{name}: this state is of fieldcrossbar 0.1, whose curves belong to fields, not to the parts "
+    "of a card: load it with that version, or train anew"
+)
 
 NO_TABLE = "the curves are too steep for a table: the EM activation takes the slower exact form"
 
@@ -54,29 +62,30 @@ class EMActivation(nn.Module):
     hidden: 0 for one linear map n_curves -> 1 (the paper calls linear layers "MLP layer"), or
         the width of one hidden ReLU layer.
     trainable: whether the curve parameters learn ("multiple trainable coefficients") or
-        stay as fitted ("fitted via experiment results"), the default. The normalisation
-        keeps the constants of the card.
+        stay as fitted ("fitted via experiment results"), the default. Fields share the
+        curves they are mixed from, which stay positive and monotone. The normalisation keeps
+        the constants of the card.
     form: how the same function is evaluated.
         `table`    the default: the curves are tabulated once per call and a polynomial through
-                   the table is evaluated per element, within 1e-5 of the formula. An element
-                   costs the same for any number of curves (a hidden layer multiplies it by its
-                   width). Output in the dtype of x. No second derivatives.
+                   the table is evaluated per element: values within 1e-6 of their range, slopes
+                   within 1e-4 of the steepest. An element costs the same for any number of curves
+                   (a hidden layer multiplies it by its width). Output in the dtype of x. No
+                   second derivatives.
         `exact`    the formula element by element, by torch. Always taken for `raw`, which has no
                    bounds to tabulate between, for whole numbers, inside `torch.compile`, and for
                    curves that no small table holds (then with a warning).
 
-    Curves that are no exponential mixtures are replaced by one that follows them within 1 % of
-    their range; ValueError where none does.
+    Curves are exact at every field of the card, as `CardCurves` says; those it replaces it
+    follows within 1 % of their range.
+
+    State: `curves.*` (see `CardCurves`), `centre` and `scale` of the normalisation, `weight`,
+    `bias` and with a hidden layer `hidden_weight`, `hidden_bias`; no table.
     """
 
-    offset: Tensor
-    amplitudes: Tensor
-    log_tau: Tensor
     centre: Tensor
     scale: Tensor
-    _owner: Tensor
     _grid: PulseGrid | None
-    _kept: _Kept | None
+    _kept: Kept | None
 
     def __init__(
         self,
@@ -93,20 +102,15 @@ class EMActivation(nn.Module):
         super().__init__()
         check_choice("encoding", encoding, ENCODINGS)
         check_choice("normalisation", normalisation, NORMALISATIONS)
-        check_choice("quantity", quantity, QUANTITIES)
         check_choice("form", form, FORMS)
         if hidden < 0:
             raise ValueError(f"hidden must be 0 or a width, got {hidden}")
-        if len(fields_G) == 0:
-            raise ValueError("fields_G must name at least one field")
-        card = load_card(card)
-        self.card_name, self.fields_G = card.name, tuple(float(f) for f in fields_G)
+        self.curves = CardCurves(card, fields_G, quantity=quantity, trainable=trainable)
+        self.card_name, self.fields_G = self.curves.card_name, tuple(float(f) for f in fields_G)
         self.encoding, self.normalisation, self.quantity = encoding, normalisation, quantity
-        self.form, self.n_pulses = form, card.n_pulses
-        laws = self._laws(card)
-        self._set_curves(laws, trainable)
+        self.form, self.n_pulses = form, self.curves.n_pulses
         self._set_normalisation()
-        self._set_reduction(len(laws), hidden)
+        self._set_reduction(hidden)
         self._set_grid(trainable)
 
     @property
@@ -125,19 +129,12 @@ class EMActivation(nn.Module):
 
     def pulse_number(self, x: Tensor) -> Tensor:
         """Pulse number [1] that encodes each element of `x`, same shape."""
-        if self.encoding == "clip":
-            pulses = self.n_pulses / 2 + self.n_pulses / 4 * x
-            # Not `clamp`: its slope on the bounds themselves is not the same in every torch.
-            pulses = torch.where(pulses < 0, 0.0, pulses)
-            return torch.where(pulses > self.n_pulses, float(self.n_pulses), pulses)
-        if self.encoding == "sigmoid":
-            return self.n_pulses * torch.sigmoid(x)
-        return x
+        return ENCODERS[self.encoding](x, self.n_pulses)
 
     def responses(self, pulses: Tensor) -> Tensor:
         """Normalised responses of all curves, shape of `pulses` x n_curves."""
         dtype = torch.promote_types(pulses.dtype, self.centre.dtype)
-        raw = self._raw_responses(pulses.to(dtype))
+        raw = self.curves.relative(pulses.to(dtype))
         return (raw - self.centre.to(dtype)) / self.scale.to(dtype)
 
     def reduce(self, responses: Tensor) -> Tensor:
@@ -180,71 +177,22 @@ class EMActivation(nn.Module):
             return None
         if self._trainable:
             return self._tabulated(self._grid)
-        if self._kept is None or not self._kept.is_current(self._buffers):
+        if self._kept is None or not self._kept.is_current():
             with torch.inference_mode(False), torch.no_grad():  # what is kept must serve training
-                self._kept = _Kept(self._tabulated(self._grid), self._buffers)
+                self._kept = Kept(self._tabulated(self._grid), *self.modules())
         return self._kept.basis
 
     def _tabulated(self, grid: PulseGrid) -> Tensor | None:
-        device = self.offset.device
+        device = self.centre.device
         values = self.responses(grid_matrix(grid, "pulses", device))
         if grid.truncation(values.detach().cpu().numpy()) <= TRUNCATION:
             return grid_matrix(grid, "coefficients_from_values", device) @ values
         warnings.warn(NO_TABLE, stacklevel=4)
         return None
 
-    def _raw_responses(self, pulses: Tensor) -> Tensor:
-        """Responses in the card's unit over the unit scale, shape of `pulses` x n_curves."""
-        dtype = pulses.dtype
-        decays = torch.exp(-pulses.unsqueeze(-1) / self.log_tau.to(dtype).exp())
-        amplitudes = (self.amplitudes * self._owner).to(dtype)
-        response = functional.linear(decays, amplitudes, self.offset.to(dtype))
-        return 1 / response if self._inverted else response
-
-    def _laws(self, card: DeviceCard) -> list[ExponentialMixture]:
-        """Curves of the card, LTD before LTP at each field as the paper names the pair."""
-        laws: list[Response] = [
-            card.law(branch, field) for field in self.fields_G for branch in BRANCHES[::-1]
-        ]
-        other_quantity = card.quantity != self.quantity
-        pulses = np.linspace(0, card.n_pulses, 513)
-        if other_quantity and min(float(law(pulses).min()) for law in laws) <= 0:
-            raise ValueError(
-                f"card {card.name!r} has a {card.quantity} of 0 or below, which has no "
-                f"{self.quantity}: use quantity={card.quantity!r}"
-            )
-        # Mixtures are turned over exactly, after they are summed; other laws before they are
-        # replaced, so that what is followed within 1 % is the quantity that is asked for.
-        self._inverted = other_quantity and all(isinstance(x, ExponentialMixture) for x in laws)
-        if other_quantity and not self._inverted:
-            laws = [Inverse(law) for law in laws]
-        return [as_mixture(law, card.n_pulses) for law in laws]
-
-    def _set_curves(self, laws: list[ExponentialMixture], trainable: bool) -> None:
-        """One column per exponential; `_owner` says which curve it belongs to."""
-        # Ohms are scaled to about 1 so that float32 and the optimiser see ordinary numbers.
-        unit = max(abs(float(v)) for law in laws for v in law([0, self.n_pulses]))
-        tau = torch.tensor([t for law in laws for t in law.tau_pulses], dtype=torch.float64)
-        owner = torch.zeros(len(laws), len(tau))
-        amplitudes = torch.zeros(len(laws), len(tau), dtype=torch.float64)
-        start = 0
-        for row, law in enumerate(laws):
-            stop = start + len(law.tau_pulses)
-            owner[row, start:stop] = 1
-            amplitudes[row, start:stop] = torch.tensor(law.amplitudes, dtype=torch.float64) / unit
-            start = stop
-        offset = torch.tensor([law.offset for law in laws], dtype=torch.float64) / unit
-        self.register_buffer("_owner", owner.to(torch.get_default_dtype()))
-        for name, value in (("offset", offset), ("amplitudes", amplitudes), ("log_tau", tau.log())):
-            value = value.to(torch.get_default_dtype())
-            if trainable:
-                setattr(self, name, nn.Parameter(value))
-            else:
-                self.register_buffer(name, value)
-
     @torch.no_grad()
     def _set_normalisation(self) -> None:
-        raw = self._raw_responses(torch.arange(self.n_pulses + 1, dtype=self.offset.dtype))
+        raw = self.curves.relative(torch.arange(self.n_pulses + 1.0))
         if self.normalisation == "zscore":
             centre, scale = raw.mean(0), raw.std(0, correction=0)
         else:
@@ -252,10 +200,10 @@ class EMActivation(nn.Module):
         self.register_buffer("centre", centre)
         self.register_buffer("scale", scale)
 
-    def _set_reduction(self, n_curves: int, hidden: int) -> None:
+    def _set_reduction(self, hidden: int) -> None:
         """Weights as plain parameters, not `nn.Linear`: they stay digital under aihwkit."""
-        first = nn.Linear(n_curves, hidden) if hidden else None
-        last = nn.Linear(hidden or n_curves, 1)
+        first = nn.Linear(self.n_curves, hidden) if hidden else None
+        last = nn.Linear(hidden or self.n_curves, 1)
         self.hidden_weight = nn.Parameter(first.weight.detach()) if first else None
         self.hidden_bias = nn.Parameter(first.bias.detach()) if first else None
         self.weight = nn.Parameter(last.weight.detach())
@@ -266,59 +214,18 @@ class EMActivation(nn.Module):
         """Grid that holds the curves, with room to learn; None for the exact form."""
         self._trainable = trainable
         self._grid = self._kept = None
-        if self.form == "exact" or self.encoding == "raw":
+        encoding = table_range(self.encoding, self.n_pulses)
+        if self.form == "exact" or encoding is None:
             return
-        bounds = (0.0, 1.0) if self.encoding == "sigmoid" else (-2.0, 2.0)
         self._grid = choose_grid(
             lambda pulses: self.responses(torch.from_numpy(pulses)).numpy(),
-            Encoding(self.n_pulses, *bounds),
-            TRUNCATION / (1000 if trainable else 1),
+            encoding,
+            TRUNCATION / (ROOM if trainable else 1),
         )
         if self._grid is None:
             warnings.warn(NO_TABLE, stacklevel=3)
 
-
-class _Kept:
-    """A tabulated basis and the state of the buffers it was made from.
-
-    torch counts every write to a tensor but those through `tensor.data`.
-    """
-
-    def __init__(self, basis: Tensor | None, buffers: Mapping[str, Tensor | None]):
-        self.basis = basis
-        # Tensors of inference mode do not count how often they were written to.
-        self._versions = [
-            (name, buffer, -1 if buffer.is_inference() else buffer._version)
-            for name, buffer in buffers.items()
-            if buffer is not None
-        ]
-
-    def is_current(self, buffers: Mapping[str, Tensor | None]) -> bool:
-        """Whether `buffers` are the same tensors, not written to since."""
-        for name, buffer, version in self._versions:
-            if version < 0 or buffers[name] is not buffer or buffer._version != version:
-                return False
-        return True
-
-
-def replace_activations(
-    model: nn.Module,
-    make: Callable[[], nn.Module],
-    kinds: tuple[type[nn.Module], ...] = (nn.ReLU,),
-) -> nn.Module:
-    """Replace each activation of `kinds` in `model` by a fresh `make()`, in place.
-
-    Returns the model (the new activation itself when the model is one of `kinds`). Raises
-    ValueError when there is nothing to replace.
-    """
-    if isinstance(model, kinds):
-        return make()
-    replaced = 0
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, kinds):
-                setattr(module, name, make())
-                replaced += 1
-    if replaced == 0:
-        raise ValueError(f"no {', '.join(k.__name__ for k in kinds)} found in the model")
-    return model
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+        if f"{prefix}_owner" in state_dict:
+            raise RuntimeError(OLD_STATE.format(name=prefix.rstrip(".") or "EMActivation"))
+        super()._load_from_state_dict(state_dict, prefix, *rest)

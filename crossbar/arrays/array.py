@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from crossbar.arrays.devices import check_device, draw_devices
+from crossbar.arrays.devices import check_device, draw_devices, put, varied_steps
 from crossbar.arrays.nominal import NominalDevice
 from crossbar.arrays.reading import Reading
 from crossbar.arrays.response import PulseResponse
@@ -142,24 +142,29 @@ class MemristorArray(nn.Module):
         """
         check_shape("pulses", pulses, *self.state.shape)
         if has_cpu_kernels(self.state, pulses):
-            return self._fire_on_cpu(plain(pulses))
+            flat = plain(pulses).view(-1)
+            hit = flat.nonzero().squeeze(1)
+            self.fire_at(hit, flat[hit])
+            return hit
         flat = pulses.flatten()
-        moved = self.response(self.state.view(-1), flat, self._step_scale(flat, None)).clamp_(0, 1)
-        _put(moved, self.state, flat)
+        moved = self.response(self.state.view(-1), flat, self._steps(flat, None)).clamp_(0, 1)
+        put(moved, self.state, flat)
         if self.noise is not None:
-            _put(self.stream.normal(flat) * self.write_noise, self.noise, flat)
+            put(self.stream.normal(flat) * self.write_noise, self.noise, flat)
         self._read_all()
         return None
 
-    def _fire_on_cpu(self, pulses: Tensor) -> Tensor:
-        """CPU only: fires just the devices that have a pulse; a GPU would wait for their number."""
+    @torch.no_grad()
+    def fire_at(self, hit: Tensor, counts: Tensor) -> None:
+        """Fire `counts` (k) pulses at the devices at the places `hit` (k, int64) of out x in.
+
+        CPU only: just the devices that have a pulse are touched; a GPU would wait for their number.
+        """
         from crossbar.arrays.reading_cpu import read_at
         from crossbar.arrays.response_cpu import fire
 
-        hit = pulses.view(-1).nonzero().squeeze(1)
-        scale = self._step_scale(pulses.view(-1)[hit], hit)
-        ends = self.w_min, self.w_max
-        fire(self.response, self.state, self.reading, *ends, pulses, hit, scale)
+        ends, scale = (self.w_min, self.w_max), self._steps(counts, hit)
+        fire(self.response, self.state, self.reading, *ends, hit, counts, scale)
         if self.field.table is not None:
             table, maps = self.field.table, (self.field.part, self.field.share)
             read_at(hit, self.state, *ends, table, *maps, self.reading)
@@ -169,7 +174,6 @@ class MemristorArray(nn.Module):
             self.noise.view(-1).index_copy_(0, hit, fresh)
             self.noisy.view(-1).index_copy_(0, hit, read + fresh)
         self.version += 1
-        return hit
 
     @torch.no_grad()
     def set_field(self, field_G: ArrayLike, rescale: bool = False) -> None:
@@ -242,16 +246,20 @@ class MemristorArray(nn.Module):
         Raises NonFiniteError, and changes nothing, where an entry is not finite; ValueError for
         states of an older form.
         """
-        if "state" not in stored:
-            pair = "the stored state is of pairs of devices, the tile of single ones"
-            raise ValueError(pair if "plus" in stored else OLD_FORM)
-        check_state(stored)
+        self.check(stored)
         self.field.set_field(stored["field_G"].cpu().numpy(), self.state.device)
         self.scale = TileScale.restored(stored)
         self.state.copy_(stored["state"])
         if self.noise is not None and "noise" in stored:
             self.noise.copy_(stored["noise"])
         self._take_field()
+
+    def check(self, stored: dict[str, Any]) -> None:
+        """Raise what `restore` would."""
+        if "state" not in stored:
+            pair = "the stored state is of pairs of devices, the tile of single ones"
+            raise ValueError(pair if "plus" in stored else OLD_FORM)
+        check_state(stored)
 
     def _take_field(self) -> None:
         self.granularity = self.nominal.granularity * self.scale.gain
@@ -279,24 +287,15 @@ class MemristorArray(nn.Module):
                 reading = effect.apply(reading, self.cells_info)
         return reading
 
-    def _step_scale(self, pulses: Tensor, hit: Tensor | None) -> Tensor | None:
+    def _steps(self, pulses: Tensor, hit: Tensor | None) -> Tensor | None:
         """Relative step of the devices `hit`, mean over their `pulses`; None: all the card's."""
         c2c = self.device.dw_min_std
         if not self._varied and c2c <= 0:
             return None
         scale = self.step_scale.view(-1) if hit is None else self.step_scale.view(-1)[hit]
-        if c2c > 0:
-            std = c2c * pulses.abs().clamp(min=1).rsqrt()
-            scale = scale * (1 + std * self.stream.normal(pulses))
-        return scale
+        return scale if c2c <= 0 else varied_steps(scale, c2c, pulses, self.stream)
 
     def _apply(self, fn: Any, recurse: bool = True) -> MemristorArray:
         self.version += 1  # a cached matrix lies on another device, or has another dtype
         self.cells_info.forget()
         return super()._apply(fn, recurse)
-
-
-def _put(new: Tensor, values: Tensor, pulses: Tensor) -> None:
-    """Write `new` into `values` where there was a pulse."""
-    flat = values.view(-1)
-    flat.copy_(torch.where(pulses == 0, flat, new))

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from crossbar.device import CardDevice
+from crossbar.random import RandomStream
 
 SUPPORTED = (
     *("card", "field_G", "zero", "w_min", "w_max", "dw_min", "piecewise_up", "piecewise_down"),
@@ -53,3 +54,15 @@ def draw_devices(out_size: int, in_size: int, device: CardDevice, seed: int) -> 
     w_max = torch.maximum(w_max, w_min + SMALLEST_RANGE)
     gain = (1 + device.dw_min_dtod * draws[2]).abs()
     return Draws(w_min, w_max, gain * (device.w_max - device.w_min) / (w_max - w_min))
+
+
+def varied_steps(scale: Tensor, c2c: float, pulses: Tensor, stream: RandomStream) -> Tensor:
+    """Relative steps [1] of devices (k,), mean over their `pulses`, with cycle-to-cycle spread."""
+    std = c2c * pulses.abs().clamp(min=1).rsqrt()
+    return scale * (1 + std * stream.normal(pulses))
+
+
+def put(new: Tensor, values: Tensor, pulses: Tensor) -> None:
+    """Write `new` into `values` where there was a pulse."""
+    flat = values.view(-1)
+    flat.copy_(torch.where(pulses == 0, flat, new))

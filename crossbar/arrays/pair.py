@@ -105,15 +105,33 @@ class MemristorPair(nn.Module):
 
         Raises RuntimeError for pulses of another shape.
         """
-        fresh = self._seen == (self.plus.version, self.minus.version)
+        fresh = self._is_fresh()
         hit = self.plus.fire(pulses)
-        self.minus.fire(-pulses)
+        if hit is None:
+            self.minus.fire(-pulses)
+        else:
+            self.minus.fire_at(hit, -pulses.reshape(-1)[hit])
+            self._refresh(fresh, hit)
+        return hit
+
+    @torch.no_grad()
+    def fire_at(self, hit: Tensor, counts: Tensor) -> None:
+        """Fire `counts` (k) pulses at the pairs at the places `hit` (k); CPU only."""
+        fresh = self._is_fresh()
+        self.plus.fire_at(hit, counts)
+        self.minus.fire_at(hit, -counts)
+        self._refresh(fresh, hit)
+
+    def _is_fresh(self) -> bool:
+        return self._seen == (self.plus.version, self.minus.version)
+
+    def _refresh(self, fresh: bool, hit: Tensor) -> None:
+        """Renew the difference of the pairs `hit`, if that of all was `fresh` before."""
         arrays = self.plus, self.minus
-        if fresh and hit is not None and self.scale == KEPT and not any(a.effects for a in arrays):
+        if fresh and self.scale == KEPT and not any(a.effects for a in arrays):
             plus, minus = (array.effective.view(-1)[hit] for array in arrays)
             self.difference.view(-1).index_copy_(0, hit, plus - minus)
             self._seen = self.plus.version, self.minus.version
-        return hit
 
     @torch.no_grad()
     def set_field(self, field_G: ArrayLike, rescale: bool = False) -> None:
@@ -155,14 +173,18 @@ class MemristorPair(nn.Module):
         Raises NonFiniteError, and changes nothing, where an entry is not finite; ValueError for
         states of an older form or of single devices.
         """
-        if "plus" not in stored:
-            single = "the stored state is of single devices, the tile is of pairs"
-            raise ValueError(single if "state" in stored else OLD_FORM)
-        check_state(stored)
+        self.check(stored)
         self.plus.restore(stored["plus"])
         self.minus.restore(stored["minus"])
         self.scale = TileScale.restored(stored)
         self._seen = None
+
+    def check(self, stored: dict[str, Any]) -> None:
+        """Raise what `restore` would."""
+        if "plus" not in stored:
+            single = "the stored state is of single devices, the tile is of pairs"
+            raise ValueError(single if "state" in stored else OLD_FORM)
+        check_state(stored)
 
     def _apply(self, fn: Any, recurse: bool = True) -> MemristorPair:
         self._seen = None

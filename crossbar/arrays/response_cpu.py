@@ -27,14 +27,14 @@ def fire(
     reading: Tensor,
     w_min: Tensor,
     w_max: Tensor,
-    pulses: Tensor,
     hit: Tensor,
+    counts: Tensor,
     scale: Tensor | None,
 ) -> None:
-    """Move the entries `hit` (k) of `state` by their `pulses`, and their `reading`, in place.
+    """Move the entries `hit` (k) of `state` by `counts` pulses (k), and their `reading`, in place.
 
     The reading is that of the reference field: the state, stretched from `w_min` to `w_max`.
-    `state`, `reading`, `w_min`, `w_max`, `pulses`: contiguous, of one shape; `scale` (k): see
+    `state`, `reading`, `w_min`, `w_max`: contiguous, of one shape; `scale` (k): see
     `PulseResponse`. Raises RuntimeError for others, and for places outside of `state`.
     """
     size, tables = state.shape, (response.number, response.place, response.step)
@@ -44,14 +44,14 @@ def fire(
     check_shape("upper ends", w_max, *size)
     address("states", state, *size)
     address("readings", reading, *size)
-    address("pulses", pulses, *size)
     address("devices with a pulse", hit, len(hit), dtype=torch.int64)
+    address("pulses", counts, len(hit))
     if scale is not None:
         address("steps", scale, len(hit))
     fired = _fire(
         *(table.numpy() for table in tables),
         np.float32(response.per_log_number),
-        *(tensor.view(-1).numpy() for tensor in (state, reading, w_min, w_max, pulses, hit)),
+        *(tensor.view(-1).numpy() for tensor in (state, reading, w_min, w_max, hit, counts)),
         (hit.new_empty(0, dtype=state.dtype) if scale is None else scale).numpy(),
     )
     if not fired:
@@ -62,7 +62,7 @@ def fire(
 
 
 @compiled(njit)
-def _fire(number, place, step, per_log_number, states, reading, w_min, w_max, pulses, hit, scale):
+def _fire(number, place, step, per_log_number, states, reading, w_min, w_max, hit, counts, scale):
     for i in range(hit.size):
         if hit[i] < 0 or hit[i] >= states.size:
             return False
@@ -70,7 +70,7 @@ def _fire(number, place, step, per_log_number, states, reading, w_min, w_max, pu
     nodes = number.shape[0] // 2
     for i in range(hit.size):
         h = hit[i]
-        state, count = states[h], pulses[h]
+        state, count = states[h], counts[i]
         sign, branch = (one, 0) if count > zero else (-one, nodes)
         travelled = half + sign * (state - half)
         start, count = _at(number, travelled, branch, nodes), abs(count)

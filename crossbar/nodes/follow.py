@@ -103,7 +103,7 @@ def memristor_misses(
     for i, number in enumerate(at):
         while done < number:
             count = min(block, int(number) - done)
-            fire(response, state, *rest, torch.full((1,), sign * count), hit, None)
+            fire(response, state, *rest, hit, torch.full((1,), sign * count), None)
             done += count
         places[i] = (1 + sign * (2 * state.item() - 1)) / 2
     return places - curve

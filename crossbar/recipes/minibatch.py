@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 
 import torch
 from torch import Tensor
@@ -64,6 +64,19 @@ class Minibatch:
             return torch.bmm(self.d.transpose(1, 2), self.x).sum(0)
         return _rows(self.d).t() @ _rows(self.x)
 
+    def add_gradient_(self, total: Tensor, rate: float) -> None:
+        """Add `rate` times the gradient to `total` (out x in), in place."""
+        x, d, factor = self.x, self.d, rate * float(self.gain)
+        if self.window:
+            total.add_(weight_gradient(x, d, self.window), alpha=factor)
+        else:
+            total.addmm_(_rows(d).t(), _rows(x), alpha=factor)
+
+    def bound(self) -> float:
+        """What no entry of the gradient is larger than, however it is summed; maybe not finite."""
+        products = self.d.numel() // max(1, self.d.shape[1 if self.window else -1])
+        return largest(self.x) * largest(self.d) * products * abs(float(self.gain))
+
     def magnitude(self) -> Tensor:
         """Mean over all devices of |d| |x|, summed over images and positions, float64."""
         axis = 1 if self.window else -1
@@ -83,6 +96,14 @@ class Minibatch:
                 yield unfold(x, self.window), d.flatten(2)
             else:
                 yield _rows(x).t()[None], _rows(d).t()[None]
+
+
+def largest(values: Tensor) -> float:
+    """Largest size of the entries, 0 where there are none; NaN where one is."""
+    if values.numel() == 0:
+        return 0.0
+    low, high = values.aminmax()
+    return max(abs(low.item()), abs(high.item())) if not low.isnan() else nan
 
 
 def _rows(values: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from device_models.card.errors import CardError
 from device_models.card.field import FieldModel, FieldTable, TwoLayers
 from device_models.card.spread import NUMBERS, Spread, Uncertainty
 from device_models.card.writing import SCHEMA, card_to_dict, to_json
-from device_models.curves import Inverse, Response, blend
+from device_models.curves import Inverse, Law, Response, blend
 from device_models.files import write_atomically
 
 if TYPE_CHECKING:
@@ -115,10 +115,12 @@ class DeviceCard:
         if self.layers is not None or len(fields) < 3:
             return None
         found = np.array([self._conductance_of_parts(b, self._least_pulses) for b in BRANCHES])
-        share = np.diff(fields)[:-1] / (np.array(fields[2:]) - fields[:-2])
-        between = found[:, :-2] + share[:, None] * (found[:, 2:] - found[:, :-2])
-        ranges = np.ptp(found[:, 1:-1], axis=(0, 2))
-        return float(np.max(np.abs(between - found[:, 1:-1]) / ranges[:, None]))
+        with np.errstate(all="ignore"):  # numbers at the ends of their range: not known, then
+            share = np.diff(fields)[:-1] / (np.array(fields[2:]) - fields[:-2])
+            between = found[:, :-2] + share[:, None] * (found[:, 2:] - found[:, :-2])
+            ranges = np.ptp(found[:, 1:-1], axis=(0, 2))
+            error = float(np.max(np.abs(between - found[:, 1:-1]) / ranges[:, None]))
+        return error if np.isfinite(error) else None
 
     def law(self, branch: str, field_G: float = 0.0) -> Response:
         """Curve of `branch` at any field [G] in range: a mixture, in conductance, of its parts.
@@ -142,6 +144,10 @@ class DeviceCard:
         """Conductance after `pulses` pulses of `branch` [S, or 1 for arbitrary units]."""
         value = self.response(branch, pulses, field_G)
         return 1.0 / value if self.quantity == "resistance" else value
+
+    def part_law(self, branch: str, part: int) -> Law:
+        """Curve of `branch` in part number `part`, in the card's own quantity and unit."""
+        return self._parts[branch][part].law
 
     def part_conductance(self, branch: str, pulses: ArrayLike) -> FloatArray:
         """Conductance after `pulses` pulses of `branch` in each part, n_parts x shape of `pulses`.

@@ -20,7 +20,7 @@ from crossbar import EMActivation, to_crossbar
 from crossbar.networks import PaperCNN
 from crossbar.rpu import TILES
 from experiments.benchmarks.timing import Timing, Work, compare
-from experiments.data.images import ImageSet, load_fashion_mnist, subset
+from experiments.data import ImageSet, load_data, subset
 from experiments.training.loop import Images, make_optimizer, train_epoch
 
 FIELDS_G = tuple(50.0 * i for i in range(8))
@@ -85,7 +85,7 @@ def bench_crossbar(repeats: int = 7) -> list[Timing]:
 
 def bench_loop(repeats: int = 5) -> list[Timing]:
     """A fiftieth of a Baseline epoch at batch 16 against a plain torch DataLoader loop."""
-    data = subset(load_fashion_mnist().train, N_IMAGES, seed=0)
+    data = subset(load_data().train, N_IMAGES, seed=0)
     loader = DataLoader(_Pictures(data), batch_size=16, shuffle=True)
     return compare(
         {
@@ -152,7 +152,7 @@ def _converted(rpu_config: Any) -> nn.Module:
 
 
 def _images() -> Images:
-    data = subset(load_fashion_mnist().train, N_IMAGES, seed=0)
+    data = subset(load_data().train, N_IMAGES, seed=0)
     return Images(data, torch.device("cpu"))
 
 

@@ -29,6 +29,7 @@ _WORDS = {
     "literal_error": "must be {expected}",
     "union_tag_invalid": "must be one of {expected_tags}",
     "model_type": "must be a group of settings",
+    "dict_type": "must be a group of settings",
     "model_attributes_type": "must be a group of settings",
     "value_error": "{error}",
 }

@@ -5,19 +5,21 @@ The only place that decides what becomes of a damaged run. What comes out of it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from device_models.plain_text import message
+from experiments.runs.first_version import DATA, MEMRISTOR, UPDATE
 from experiments.runs.result import Result, check_history, check_result
 from experiments.runs.store import Run, StoreError, list_runs
 
 NOT_COMPARED = ("store", "resume", "overwrite", "seed")
 """Settings that two seeds of one thing may differ in."""
 
-WHERE_IMAGES_ARE = ("data.folder", "data.cache", "data.download", "data.verify")
+WHERE_IMAGES_ARE = tuple(f"data.{key}" for key in ("folder", "file", "cache", "download", "verify"))
+"""What does not matter where the content of the images is known."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,13 @@ def _settings(config: Mapping[str, Any], result: Result) -> dict[str, str]:
     for key in NOT_COMPARED:
         settings.pop(key, None)
     if settings.get("data.verify") == "true":  # the published images, wherever they were found
-        for key in WHERE_IMAGES_ARE:
-            settings.pop(key, None)
+        _drop(settings, WHERE_IMAGES_ARE)
+    elif result.images_sha256:
+        _drop(settings, WHERE_IMAGES_ARE)
+        settings["data.images"] = result.images_sha256[:8]
+    if result.source_sha256:  # a network of the user's own counts by its file
+        settings["model.source"] = result.source_sha256[:8]
+    _name_as_today(settings)
     settings.pop("device.card", None)
     if result.uses_card:
         settings["device.card"] = f"{result.card}@{result.card_sha256[:8]}"
@@ -99,6 +106,21 @@ def _settings(config: Mapping[str, Any], result: Result) -> dict[str, str]:
     if settings.get("accelerator") == "auto":
         settings["accelerator"] = "cuda" if result.provenance.cuda else "cpu"
     return settings
+
+
+def _name_as_today(settings: dict[str, str]) -> None:
+    """Names of today; a recipe's setting that stands where it always did is left out."""
+    settings.setdefault("data.name", DATA)
+    if settings.get("crossbar.name") == MEMRISTOR:
+        settings["crossbar.name"] = "memristor"
+    for key, value in UPDATE.items():
+        if settings.get(f"crossbar.update.{key}") == _text(value):
+            del settings[f"crossbar.update.{key}"]
+
+
+def _drop(settings: dict[str, str], keys: Iterable[str]) -> None:
+    for key in keys:
+        settings.pop(key, None)
 
 
 def _flat(value: Mapping[Any, Any], place: str) -> Iterator[tuple[str, str]]:

@@ -42,6 +42,8 @@ class Result(_Record):
     card_sha256: Text
     crossbar_weights: Count
     test_is_held_out: bool
+    images_sha256: Text | None = None
+    source_sha256: Text | None = None
     epochs: Annotated[int, Field(ge=1, le=10**6)]
     test_accuracy: Share
     test_accuracy_batch_statistics: Share

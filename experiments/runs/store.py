@@ -1,9 +1,9 @@
 """Run store: one folder per run, named after what makes the run what it is.
 
 `runs/set2/quick-seed0-3f9a1c2b/` holds `config.yaml`, `history.csv`, `result.json`, and the
-checkpoints `last.pt`, `previous.pt` and `best.pt`. The last part of the name is a hash of the
-resolved configuration: the same configuration finds the same folder, which is what makes resuming
-and refusing to overwrite possible. Every file is written whole or not at all, and none is trusted:
+checkpoints `last.pt`, `previous.pt` and `best.pt`. The last part of the name is a hash of the run's
+identity: the same run finds the same folder, which is what makes resuming and refusing to
+overwrite possible. Every file is written whole or not at all, and none is trusted:
 stores are copied, edited and sent around.
 """
 
@@ -14,16 +14,11 @@ import fcntl
 import io
 import json
 import os
-import platform
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from device_models.errors import FieldCrossbarError
 from device_models.files import (
@@ -37,10 +32,8 @@ from device_models.files import (
 from device_models.plain_text import message
 from experiments.command.shown import warn
 from experiments.command.yaml_text import read_yaml, write_yaml
+from experiments.runs.checkpoints import CHECKPOINT_BYTES, Checkpoint, decode, encode
 from experiments.runs.result import check_result
-from experiments.training.checkpoints import CHECKPOINT_BYTES, Checkpoint, decode, encode
-
-PACKAGES = ("aihwkit", "torch", "torchvision", "numpy", "scipy", "hydra-core")
 
 FILES = ("result.json", "last.pt", "previous.pt", "best.pt", "history.csv", "config.yaml")
 """Files of a run, in the order in which they are removed: half a run looks unfinished."""
@@ -233,49 +226,6 @@ def list_runs(store: str | Path) -> list[Run]:
     """Runs in the store that have a result, ordered by folder name: only two levels deep."""
     folders = sorted(Path(store).glob("*/*"))
     return [Run(folder) for folder in folders if os.path.lexists(folder / "result.json")]
-
-
-def provenance(card_sha256: str, command: Sequence[str]) -> dict[str, Any]:
-    """The run's own command, and versions, machine, card and git state of this process."""
-    return {
-        "command": list(command),
-        **machine(),
-        "card_sha256": card_sha256,
-        "git": _git_state(),
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Versions, cores and threads of this process."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu_count": len(os.sched_getaffinity(0)),
-        "threads": torch.get_num_threads(),
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "packages": {name: version(name) for name in PACKAGES},
-    }
-
-
-def _git_state() -> dict[str, Any] | None:
-    """Commit of this source tree and whether it was changed since; None outside a checkout."""
-    folder = Path(__file__).parent
-    try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "changed": bool(_git(folder, "status", "--porcelain"))}
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=10,
-        check=True,
-    )
-    return done.stdout.strip()
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from crossbar.checkpoint import plain_state
 from crossbar.choices import check_choice
 from crossbar.finite import all_finite
 from device_models.errors import FieldCrossbarError
-from experiments.data.images import ImageSet, normalise
-from experiments.training.checkpoints import leaves
+from experiments.data import ImageSet, normalise
+from experiments.runs.checkpoints import leaves
 
 CHECK_EVERY = 25
 """Batches between two looks at the loss; a look waits for a GPU to catch up."""
@@ -38,7 +38,7 @@ class DivergedError(FieldCrossbarError, RuntimeError):
 
 
 class Images:
-    """Normalised images (float32, n x 1 x 28 x 28) and labels on one device."""
+    """Normalised images (float32, n x channels x rows x columns) and labels on one device."""
 
     def __init__(self, images: ImageSet, device: torch.device):
         self.images = normalise(images.images).to(device)

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     create_model,
@@ -27,7 +25,6 @@ from pydantic import (
 
 from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
 from crossbar.device import ZEROS
-from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING
 from crossbar.reads.converters import periphery
 from crossbar.recipes import (
     RECIPES,
@@ -38,20 +35,25 @@ from crossbar.recipes import (
     TikiTakaSettings,
 )
 from crossbar.recipes.settings import not_read
-from device_models.card import MAX_SPREAD
 from device_models.errors import FieldCrossbarError
 from experiments.command.complaints import complaints
-from experiments.data.images import PIXELS
+from experiments.training.data_settings import Data
+from experiments.training.kinds import (
+    MAX_WIDTH,
+    Fields,
+    FromZero,
+    Group,
+    Positive,
+    Share,
+    Spread,
+    Text,
+    one_of,
+)
 from experiments.training.loop import DECAYS, OPTIMIZERS
+from experiments.training.model_settings import Model
 
 MAX_SEED = 2_000_000
 """aihwkit's seeds have 31 bits, and every run takes a thousand of them for its layers."""
-
-MAX_WIDTH = 16_384
-"""Units or channels of a layer: more do not fit into the memory of a workstation."""
-
-MAX_FIELDS = 1024
-MAX_LAYERS = 64
 
 MAX_COMPLAINTS = 3
 """Wrong keys that one line names."""
@@ -61,18 +63,6 @@ _NAME = re.compile(r"\w[\w.,=+@ -]{0,99}")
 
 class SettingsError(FieldCrossbarError, ValueError):
     """A setting that does not work; one line that names its key, its value and what may stand."""
-
-
-def one_of(choices: Iterable[str]) -> AfterValidator:
-    """Validator that accepts the names in `choices` only."""
-    names = tuple(choices)
-
-    def check(value: str) -> str:
-        if value not in names:
-            raise ValueError(f"must be one of {', '.join(names)}")
-        return value
-
-    return AfterValidator(check)
 
 
 def _folder_name(value: str) -> str:
@@ -93,23 +83,9 @@ def _cores(value: int) -> int:
 
 
 FolderName = Annotated[str, AfterValidator(_folder_name)]
-Text = Annotated[str, Field(min_length=1, max_length=4096)]
-Positive = Annotated[float, Field(gt=0)]
-FromZero = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Width = Annotated[int, Field(ge=1, le=MAX_WIDTH)]
-Widths = Annotated[list[Width], Field(max_length=MAX_LAYERS)]
-Fields = Annotated[list[float], Field(min_length=1, max_length=MAX_FIELDS)]
-Spread = Annotated[float, Field(ge=0, le=MAX_SPREAD)] | None
 
 
-class _Group(BaseModel):
-    """Strict: no text for numbers, no numbers for truth values, no NaN, no unknown key."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Device(_Group):
+class Device(Group):
     """The card, and spreads in place of those it states."""
 
     card: Text
@@ -119,20 +95,20 @@ class Device(_Group):
     range_d2d: Spread
 
 
-class MagneticField(_Group):
+class MagneticField(Group):
     """Fields [G] of the activation and of the weights: one, or one a layer."""
 
     activation_G: Fields | Literal["as_weights"]
     weights_G: float | Fields
 
 
-class ReLU(_Group):
+class ReLU(Group):
     """The baseline's activation."""
 
     name: Literal["relu"]
 
 
-class EM(_Group):
+class EM(Group):
     """Responses of the card as activation."""
 
     name: Literal["em"]
@@ -144,7 +120,7 @@ class EM(_Group):
     form: Annotated[str, one_of(FORMS)]
 
 
-class Periphery(_Group):
+class Periphery(Group):
     """Converters at the edges of a tile."""
 
     perfect: bool
@@ -158,13 +134,13 @@ class Periphery(_Group):
         return self
 
 
-class Digital(_Group):
+class Digital(Group):
     """No crossbar: weights stay numbers."""
 
     name: Literal["digital"]
 
 
-class _Tiles(_Group):
+class _Tiles(Group):
     recipe: Annotated[str, one_of(RECIPES)]
     zero: Annotated[str, one_of(ZEROS)]
     periphery: Periphery
@@ -173,7 +149,7 @@ class _Tiles(_Group):
 def _no_update(value: Any) -> Any:
     if isinstance(value, Mapping):
         verb = "are" if len(value) > 1 else "is"
-        raise ValueError(f"{', '.join(value)} {verb} read by crossbar=memristor only")
+        raise ValueError(f"{', '.join(value)} {verb} not read by crossbar=aihwkit")
     return value
 
 
@@ -188,9 +164,9 @@ def _settings_of(kind: type[RecipeSettings]) -> Any:
     """Group with the settings of a recipe, their types and their ranges."""
     hints = get_type_hints(kind)
     typed: Any = {setting.name: (hints[setting.name], ...) for setting in fields(kind)}
-    group = create_model(kind.__name__, __base__=_Group, **typed)
+    group = create_model(kind.__name__, __base__=Group, **typed)
 
-    def check(settings: _Group) -> _Group:
+    def check(settings: Group) -> Group:
         kind(**settings.model_dump())
         return settings
 
@@ -223,6 +199,7 @@ _TikiTaka: Any = _settings_of(TikiTakaSettings)
 
 class _MemristorTiles(_Tiles):
     name: Literal["memristor"]
+    cells: Literal["single", "pair"] = "single"
 
 
 class MixedPrecisionTiles(_MemristorTiles):
@@ -251,36 +228,7 @@ MemristorTiles = Annotated[
 ]
 
 
-class PaperCNNModel(_Group):
-    name: Literal["paper_cnn"]
-    in_channels: Width
-    channels: Annotated[Widths, Field(min_length=1)]
-    kernel_size: Annotated[int, Field(ge=1, le=PIXELS)]
-    downsampling: Annotated[str, one_of(DOWNSAMPLING)]
-    hidden: Widths
-    block_order: Annotated[str, one_of(BLOCK_ORDERS)]
-
-
-class MLPModel(_Group):
-    name: Literal["mlp"]
-    hidden: Widths
-
-
-class ResidualCNNModel(_Group):
-    name: Literal["residual_cnn"]
-    in_channels: Width
-    widths: Annotated[Widths, Field(min_length=1)]
-
-
-class Data(_Group):
-    folder: Text | None
-    cache: Text | None
-    download: bool
-    verify: bool
-    held_out: Annotated[int, Field(ge=0)]
-
-
-class Optimizer(_Group):
+class Optimizer(Group):
     """What moves the weights, and how fast."""
 
     name: Annotated[str, one_of(OPTIMIZERS)]
@@ -291,7 +239,7 @@ class Optimizer(_Group):
     decay: Annotated[str, one_of(DECAYS)]
 
 
-class Trainer(_Group):
+class Trainer(Group):
     """How long, and how many images at a time."""
 
     epochs: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -300,7 +248,7 @@ class Trainer(_Group):
     test_images: Annotated[int, Field(ge=1)] | None
 
 
-class Settings(_Group):
+class Settings(Group):
     """The settings of one run, see `conf/config.yaml`."""
 
     name: FolderName
@@ -315,7 +263,7 @@ class Settings(_Group):
     field: MagneticField
     activation: Annotated[ReLU | EM, Field(discriminator="name")]
     crossbar: Annotated[Digital | AihwkitTiles | MemristorTiles, Field(discriminator="name")]
-    model: Annotated[PaperCNNModel | MLPModel | ResidualCNNModel, Field(discriminator="name")]
+    model: Model
     data: Data
     optimizer: Optimizer
     trainer: Trainer
@@ -324,8 +272,6 @@ class Settings(_Group):
     def _fit_each_other(self) -> Self:
         if self.resume and self.overwrite:
             raise ValueError("resume=true goes on with a run, overwrite=true drops it: choose one")
-        if not self.data.verify and self.data.folder is None:
-            raise ValueError("data.verify=false takes other images, from data.folder=...")
         return self
 
 
