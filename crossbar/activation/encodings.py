@@ -1,4 +1,4 @@
-"""How an input becomes a pulse number; the paper only says it is "converted into" one (L114)."""
+"""How an input becomes a pulse number; the paper only says it is "converted into" one."""
 
 from __future__ import annotations
 
