@@ -130,7 +130,7 @@ def started(monkeypatch, folder: Path, error: Exception) -> None:
     from experiments import train
 
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(train, "run_folder", raising(error))
+    monkeypatch.setattr(train, "load_card", raising(error))
     monkeypatch.setattr(sys, "argv", ["train", "trainer=smoke", "threads=1"])
     with pytest.raises(SystemExit) as stop:
         train.main()

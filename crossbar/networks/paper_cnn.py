@@ -26,7 +26,7 @@ BLOCK_ORDERS = ("methods", "caption")
 
 
 class PaperCNN(nn.Module):
-    """The paper's network (Methods L161, Fig. 5a): two conv blocks and three linear blocks.
+    """The paper's network (Methods, Fig. 5a): two conv blocks and three linear blocks.
 
     28 x 28 x 3 -> 12 x 12 x 6 -> 4 x 4 x 16 -> 256 -> 120 -> 84 -> 10, each block
     BatchNorm -> conv or linear -> activation. What the paper leaves open or says in two ways is

@@ -91,10 +91,12 @@ class ImageData:
 
     @property
     def identity(self) -> ImagesIdentity:
+        """What tells these images from others: hash of the content, and shape."""
         return ImagesIdentity(self.sha256, self.shape)
 
     @property
     def n_classes(self) -> int:
+        """Number of classes."""
         return len(self.classes)
 
     @property

@@ -17,6 +17,8 @@ class _Images(Group):
 
 
 class PublishedImages(_Images):
+    """A published set, fetched where it is not at hand."""
+
     name: Literal["fashion_mnist", "mnist"]
     folder: Text | None
     cache: Text | None
@@ -31,6 +33,8 @@ class PublishedImages(_Images):
 
 
 class Pictures(_Images):
+    """Pictures in folders, one a class."""
+
     name: Literal["image_folder"]
     folder: Given
     size: Annotated[int, Field(ge=1, le=MAX_WIDTH)]
@@ -39,6 +43,8 @@ class Pictures(_Images):
 
 
 class Arrays(_Images):
+    """Arrays in an .npz file."""
+
     name: Literal["arrays"]
     file: Given
     test_share: TestShare
