@@ -12,7 +12,8 @@ from aihwkit.simulator.tiles.base import SimulatorTile
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from crossbar.arrays.array import FieldAndScale, MemristorArray
+from crossbar.arrays.array import MemristorArray
+from crossbar.arrays.nominal import FieldAndScale
 from crossbar.arrays.pair import MemristorPair
 from crossbar.finite import check_state
 from crossbar.nonideality import Nonideality, checked_effects

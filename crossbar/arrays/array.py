@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from crossbar.arrays.devices import check_device, draw_devices, put, varied_steps
-from crossbar.arrays.nominal import NominalDevice
+from crossbar.arrays.nominal import FieldAndScale, NominalDevice
 from crossbar.arrays.reading import Reading
 from crossbar.arrays.response import PulseResponse
 from crossbar.device import CardDevice
@@ -29,13 +29,6 @@ OLD_FORM = (
     "the stored state is of an older form, which held weights at one field instead of the devices' "
     "states: make the network again and train or program it with this version"
 )
-
-
-class FieldAndScale(NamedTuple):
-    """Where an array is read [G], and by which scale of its tile."""
-
-    field_G: float | FloatArray
-    scale: TileScale
 
 
 class MemristorArray(nn.Module):

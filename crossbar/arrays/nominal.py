@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crossbar.arrays.reading import Reading
 from crossbar.device import CardDevice
 from crossbar.scale import KEPT, TileScale
+
+FloatArray = NDArray[np.float64]
+
+
+class FieldAndScale(NamedTuple):
+    """Where an array is read [G], and by which scale of its tile."""
+
+    field_G: float | FloatArray
+    scale: TileScale
 
 
 @dataclass(frozen=True)

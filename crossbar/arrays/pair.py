@@ -9,7 +9,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from crossbar.arrays.array import OLD_FORM, FieldAndScale, FloatArray, MemristorArray
+from crossbar.arrays.array import OLD_FORM, FloatArray, MemristorArray
+from crossbar.arrays.nominal import FieldAndScale
 from crossbar.device import CardDevice
 from crossbar.finite import check_finite, check_state
 from crossbar.nonideality import Nonideality
