@@ -17,6 +17,8 @@ class _Images(Group):
 
 
 class PublishedImages(_Images):
+    """Settings of a published set, see `experiments.data.load_published`."""
+
     name: Literal["fashion_mnist", "mnist"]
     folder: Text | None
     cache: Text | None
@@ -31,6 +33,8 @@ class PublishedImages(_Images):
 
 
 class Pictures(_Images):
+    """Settings of a user's own pictures, see `experiments.data.load_image_folder`."""
+
     name: Literal["image_folder"]
     folder: Given
     size: Annotated[int, Field(ge=1, le=MAX_WIDTH)]
@@ -39,6 +43,8 @@ class Pictures(_Images):
 
 
 class Arrays(_Images):
+    """Settings of a user's own tensors, see `experiments.data.load_arrays`."""
+
     name: Literal["arrays"]
     file: Given
     test_share: TestShare

@@ -11,6 +11,8 @@ from experiments.training.kinds import MAX_WIDTH, Given, Group, Width, Widths, o
 
 
 class PaperCNNModel(Group):
+    """Keywords of `crossbar.networks.PaperCNN`."""
+
     name: Literal["paper_cnn"]
     in_channels: Width | None
     channels: Annotated[Widths, Field(min_length=1)]
@@ -21,11 +23,15 @@ class PaperCNNModel(Group):
 
 
 class MLPModel(Group):
+    """Keywords of `crossbar.networks.MLP`."""
+
     name: Literal["mlp"]
     hidden: Widths
 
 
 class ResidualCNNModel(Group):
+    """Keywords of `crossbar.networks.ResidualCNN`."""
+
     name: Literal["residual_cnn"]
     in_channels: Width | None
     widths: Annotated[Widths, Field(min_length=1)]
