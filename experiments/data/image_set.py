@@ -91,12 +91,12 @@ class ImageData:
 
     @property
     def identity(self) -> ImagesIdentity:
-        """What tells these images from others: hash of the content, and shape."""
+        """What these images are, wherever they lie."""
         return ImagesIdentity(self.sha256, self.shape)
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
+        """Number of classes, whether or not each has an image."""
         return len(self.classes)
 
     @property

@@ -17,7 +17,7 @@ class _Images(Group):
 
 
 class PublishedImages(_Images):
-    """A published set, fetched where it is not at hand."""
+    """Settings of a published set, see `experiments.data.load_published`."""
 
     name: Literal["fashion_mnist", "mnist"]
     folder: Text | None
@@ -33,7 +33,7 @@ class PublishedImages(_Images):
 
 
 class Pictures(_Images):
-    """Pictures in folders, one a class."""
+    """Settings of a user's own pictures, see `experiments.data.load_image_folder`."""
 
     name: Literal["image_folder"]
     folder: Given
@@ -43,7 +43,7 @@ class Pictures(_Images):
 
 
 class Arrays(_Images):
-    """Arrays in an .npz file."""
+    """Settings of a user's own tensors, see `experiments.data.load_arrays`."""
 
     name: Literal["arrays"]
     file: Given

@@ -11,7 +11,7 @@ from experiments.training.kinds import MAX_WIDTH, Given, Group, Width, Widths, o
 
 
 class PaperCNNModel(Group):
-    """The paper's network."""
+    """Keywords of `crossbar.networks.PaperCNN`."""
 
     name: Literal["paper_cnn"]
     in_channels: Width | None
@@ -23,14 +23,14 @@ class PaperCNNModel(Group):
 
 
 class MLPModel(Group):
-    """Linear layers."""
+    """Keywords of `crossbar.networks.MLP`."""
 
     name: Literal["mlp"]
     hidden: Widths
 
 
 class ResidualCNNModel(Group):
-    """A small residual network."""
+    """Keywords of `crossbar.networks.ResidualCNN`."""
 
     name: Literal["residual_cnn"]
     in_channels: Width | None
