@@ -18,6 +18,7 @@ from torch.nn import Parameter, functional
 
 from crossbar.device import CardDevice
 from device_models import load_card
+from device_models.errors import InputError
 
 PATIENCE = 2
 """Minibatches dropped without a pulse before it is said that no device moves."""
@@ -163,7 +164,7 @@ def _check_same_device(name: str, stored: Any, own: Any) -> None:
         return
     theirs, ours = _description(stored_device), _description(own_device)
     if theirs != ours:
-        raise ValueError(f"{name}: the state is of {theirs}, the tile of {ours}")
+        raise InputError(f"{name}: the state is of {theirs}, the tile of {ours}")
 
 
 def _description(device: CardDevice) -> str:

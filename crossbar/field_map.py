@@ -23,6 +23,7 @@ from crossbar.layers.convolutions import GroupedConvolution
 from crossbar.layers.recurrent import CrossbarRNN
 from crossbar.nonideality import Nonideality, WriteNoise, checked_effects
 from crossbar.tile import MemristorTile
+from device_models.errors import InputError
 
 SEVERAL_MATRICES = (CrossbarAttention, CrossbarRNN, GroupedConvolution)
 """Layers that hold several matrices, each on tiles of its own, under one name."""
@@ -43,7 +44,7 @@ def set_field(
     an array: (out, 1) a row, (1, in) a column, (out, in) a device. The scale from siemens to
     weights is kept, as one reference and one converter gain are, or with `rescale` chosen anew,
     for the mean conductances at the new field.
-    Raises ValueError, with all layers as they were, for unknown names, fields outside the card's
+    Raises InputError, with all layers as they were, for unknown names, fields outside the card's
     range, arrays that do not fit and layers on aihwkit's own tiles.
     """
     layers = memristor_layers(model)
@@ -53,7 +54,7 @@ def set_field(
     try:
         for name, tile in tiles:
             if np.ndim(fields[name]) > 0 and len(layers[name]) > 1:
-                raise ValueError(
+                raise InputError(
                     f"{name} is on {len(layers[name])} tiles and takes one number for all devices"
                 )
             _named(name, tile.tile.set_field, fields[name], rescale)
@@ -76,7 +77,7 @@ def set_nonidealities(
 ) -> None:
     """Use `effects`, in their order, in all crossbar layers of `model`, or in those named.
 
-    They replace the ones before; none takes all away. Raises ValueError for what is no effect,
+    They replace the ones before; none takes all away. Raises InputError for what is no effect,
     for unknown names and for layers on aihwkit's own tiles.
     """
     checked, all_layers = checked_effects(effects), memristor_layers(model)
@@ -102,7 +103,7 @@ def set_draw(model: nn.Module, draw: int) -> None:
 def memristor_layers(model: nn.Module) -> dict[str, list[MemristorTile]]:
     """Tiles of each crossbar layer of `model`, by its name, in order.
 
-    Raises ValueError for a model without one, and for layers on aihwkit's own tiles.
+    Raises InputError for a model without one, and for layers on aihwkit's own tiles.
     """
     found: dict[str, list[MemristorTile]] = {}
     seen: set[nn.Module] = set()
@@ -113,14 +114,14 @@ def memristor_layers(model: nn.Module) -> dict[str, list[MemristorTile]]:
         tiles = [part for part in module.modules() if isinstance(part, TileModule)]
         others = [tile for tile in tiles if not isinstance(tile, MemristorTile)]
         if others:
-            raise ValueError(
+            raise InputError(
                 f"{name or 'the layer'} is on aihwkit's {type(others[0]).__name__}, whose field "
                 f"is fixed: convert the network with tile='memristor'"
             )
         if tiles:
             found[name] = tiles
     if not found:
-        raise ValueError("the model has no crossbar layer: call to_crossbar first")
+        raise InputError("the model has no crossbar layer: call to_crossbar first")
     return found
 
 
@@ -138,14 +139,14 @@ def _by_layer(field_G: Any, names: list[str]) -> dict[str, Field]:
         return dict.fromkeys(names, field_G)
     fields = list(field_G)
     if len(fields) != len(names):
-        raise ValueError(f"{len(fields)} fields for {len(names)} crossbar layers ({_list(names)})")
+        raise InputError(f"{len(fields)} fields for {len(names)} crossbar layers ({_list(names)})")
     return dict(zip(names, fields, strict=True))
 
 
 def _known(asked: list[str], names: list[str]) -> list[str]:
     for name in asked:
         if name not in names:
-            raise ValueError(f"there is no crossbar layer {name!r:.60}; there are {_list(names)}")
+            raise InputError(f"there is no crossbar layer {name!r:.60}; there are {_list(names)}")
     return asked
 
 
@@ -158,4 +159,4 @@ def _named(name: str, action: Callable[..., None], *arguments: Any) -> None:
     try:
         action(*arguments)
     except ValueError as error:
-        raise ValueError(f"{name or 'the layer'}: {error}") from None
+        raise InputError(f"{name or 'the layer'}: {error}") from None

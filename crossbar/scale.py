@@ -15,6 +15,7 @@ from torch import Tensor
 from crossbar.choices import check_choice
 from crossbar.zero import complaint, half_range, zero_of_weight
 from device_models import DeviceCard
+from device_models.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
@@ -116,11 +117,11 @@ KEPT = TileScale()
 def span_of(low: float, high: float) -> float:
     """Largest weight to program between `low` and `high`: 0.8 of the shorter side [weight].
 
-    Raises ValueError where the range has one sign.
+    Raises InputError where the range has one sign.
     """
     span = SPAN * min(-low, high)
     if span <= 0:
-        raise ValueError(
+        raise InputError(
             f"weights from {low:.3g} to {high:.3g} have one sign at this field: choose the scale "
             f"anew (rescale=True), or use pairs of devices (cells='pair')"
         )

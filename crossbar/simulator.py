@@ -25,6 +25,7 @@ from crossbar.reads.window import Window
 from crossbar.recipes import Recipe, make_recipe
 from crossbar.recipes.minibatch import Minibatch
 from crossbar.recipes.tiki_taka import TikiTaka
+from device_models.errors import InputError
 
 if TYPE_CHECKING:
     from crossbar.tile import MemristorRPUConfig
@@ -233,13 +234,13 @@ class MemristorSimulatorTile(SimulatorTile, nn.Module):
         self.stream.restore(extra["stream"])
 
     def check_extra(self, extra: dict[str, Any]) -> None:
-        """Raise ValueError, in one line, for what `load_extra` could not go on with."""
+        """Raise InputError, in one line, for what `load_extra` could not go on with."""
         check_state(extra)
         self.array.check(extra.get("array", {}))
 
     def _learner(self) -> Recipe:
         if self.recipe is None:
-            raise ValueError(
+            raise InputError(
                 "a tile without a recipe reads only and takes no update: give to_crossbar a recipe"
             )
         return self.recipe

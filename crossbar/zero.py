@@ -66,7 +66,7 @@ def zero_of_weight(card: DeviceCard, field_G: float = 0.0) -> ZeroChoice:
     """Zero of the weight that leaves both signs most room, among those that pulses drift to.
 
     The middle of the range where the shorter side of the best is below `ROOM` of the range.
-    Raises ValueError for a field outside the card's range.
+    Raises InputError for a field outside the card's range.
     """
     low, high = card.conductance_range(field_G)
     grid = evenly(low, high, _GRID)

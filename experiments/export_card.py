@@ -17,7 +17,7 @@ from pathlib import Path
 from crossbar.device import ZEROS
 from crossbar.preset_source import preset_source
 from device_models import DeviceCard, load_card
-from device_models.errors import FieldCrossbarError
+from device_models.errors import FieldCrossbarError, InputError
 from device_models.exports.lookup_table import crosssim_files, table_csv
 from device_models.exports.neurosim import neurosim_json, neurosim_parameters
 from device_models.files import write_together
@@ -59,7 +59,7 @@ def _crosssim(path: Path, card: DeviceCard, field_G: float) -> dict[Path, str]:
     if path.suffix == ".csv":
         return {path: table_csv(card, field_G)}
     if path.suffix:
-        raise ValueError(f"{path} must be a .csv file or a folder")
+        raise InputError(f"{path} must be a .csv file or a folder")
     return {path / name: text for name, text in crosssim_files(card, field_G).items()}
 
 

@@ -25,6 +25,7 @@ from crossbar.activation.kept import Kept
 from crossbar.choices import check_choice
 from crossbar.curves import CardCurves
 from device_models import DeviceCard
+from device_models.errors import InputError
 
 NORMALISATIONS = ("zscore", "common")
 FORMS = ("table", "exact")
@@ -104,7 +105,7 @@ class EMActivation(nn.Module):
         check_choice("normalisation", normalisation, NORMALISATIONS)
         check_choice("form", form, FORMS)
         if hidden < 0:
-            raise ValueError(f"hidden must be 0 or a width, got {hidden}")
+            raise InputError(f"hidden must be 0 or a width, got {hidden}")
         self.curves = CardCurves(card, fields_G, quantity=quantity, trainable=trainable)
         self.card_name, self.fields_G = self.curves.card_name, tuple(float(f) for f in fields_G)
         self.encoding, self.normalisation, self.quantity = encoding, normalisation, quantity

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from device_models.errors import InputError
+
 
 def replace_activations(
     model: nn.Module,
@@ -27,5 +29,5 @@ def replace_activations(
                 setattr(module, name, make())
                 replaced += 1
     if replaced == 0:
-        raise ValueError(f"no {', '.join(k.__name__ for k in kinds)} found in the model")
+        raise InputError(f"no {', '.join(k.__name__ for k in kinds)} found in the model")
     return model

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from crossbar.device import CardDevice
 from crossbar.random import RandomStream
+from device_models.errors import InputError
 
 SUPPORTED = (
     *("card", "field_G", "zero", "w_min", "w_max", "dw_min", "piecewise_up", "piecewise_down"),
@@ -31,15 +32,15 @@ class Draws(NamedTuple):
 
 
 def check_device(device: CardDevice) -> None:
-    """Raise ValueError, naming the field, for aihwkit parameters the memristor tile lacks."""
+    """Raise InputError, naming the field, for aihwkit parameters the memristor tile lacks."""
     if not isinstance(device, CardDevice):
-        raise ValueError(f"the memristor tile is made of a CardDevice, got {type(device).__name__}")
+        raise InputError(f"the memristor tile is made of a CardDevice, got {type(device).__name__}")
     for item in fields(device):
         made = item.default_factory
         usual = item.default if made is MISSING else made()
         name = item.name
         if name not in SUPPORTED and getattr(device, name) != usual:
-            raise ValueError(f"the memristor tile does not know the device parameter {name}")
+            raise InputError(f"the memristor tile does not know the device parameter {name}")
 
 
 def draw_devices(out_size: int, in_size: int, device: CardDevice, seed: int) -> Draws:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crossbar.arrays.reading import Reading
 from crossbar.device import CardDevice
 from crossbar.scale import KEPT, TileScale
+from device_models.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
@@ -72,12 +73,12 @@ class NominalDevice:
     def scale(self) -> TileScale:
         """Scale by which the range is two units wide around the zero, as at the reference field.
 
-        Raises ValueError where no range is left.
+        Raises InputError where no range is left.
         """
         if self.field.is_state:
             return KEPT
         low, high = self.ends
         if high <= low:
-            raise ValueError(f"no conductance range is left at {self.field.field_G} G")
+            raise InputError(f"no conductance range is left at {self.field.field_G} G")
         gain = (self.device.w_max - self.device.w_min) / (high - low)
         return TileScale(gain, -gain * self.zero)

@@ -16,6 +16,7 @@ from crossbar.finite import check_finite, check_state
 from crossbar.nonideality import Nonideality
 from crossbar.random import RandomStream
 from crossbar.scale import KEPT, TileScale, span_of
+from device_models.errors import InputError
 
 
 class MemristorPair(nn.Module):
@@ -184,7 +185,7 @@ class MemristorPair(nn.Module):
         """Raise what `restore` would."""
         if "plus" not in stored:
             single = "the stored state is of single devices, the tile is of pairs"
-            raise ValueError(single if "state" in stored else OLD_FORM)
+            raise InputError(single if "state" in stored else OLD_FORM)
         check_state(stored)
 
     def _apply(self, fn: Any, recurse: bool = True) -> MemristorPair:

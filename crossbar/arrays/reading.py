@@ -16,6 +16,7 @@ from crossbar.arrays.part_tables import part_tables
 from crossbar.arrays.travel import N_TABLE
 from crossbar.kernels import has_cpu_kernels
 from device_models import DeviceCard
+from device_models.errors import InputError
 from device_models.plain_text import one_line
 
 LAST = float(N_TABLE - 1)
@@ -53,7 +54,7 @@ class Reading(nn.Module):
     def set_field(self, field_G: ArrayLike, device: torch.device) -> None:
         """Read at `field_G` [G] from now on, a number or an array that broadcasts to out x in.
 
-        Raises ValueError, and changes nothing, for a field outside the card's range or an array
+        Raises InputError, and changes nothing, for a field outside the card's range or an array
         that does not fit.
         """
         field = checked_field(field_G, self.size)
@@ -132,7 +133,7 @@ class Reading(nn.Module):
         low, high = self.card.field_model.range_G
         outside = np.extract(~((np.asarray(field) >= low) & (np.asarray(field) <= high)), field)
         if outside.size:
-            raise ValueError(
+            raise InputError(
                 f"card {one_line(self.card.name)!r:.80} is known from {low:g} to {high:g} G, asked "
                 f"at field_G={outside[0]:g}"
             )
@@ -170,16 +171,16 @@ def checked_field(field_G: ArrayLike, size: tuple[int, int]) -> float | np.ndarr
             raise ValueError
         field = np.asarray(field_G, dtype=float)
     except (TypeError, ValueError):
-        raise ValueError(f"a field must be a number or an array [G], got {field_G!r:.40}") from None
+        raise InputError(f"a field must be a number or an array [G], got {field_G!r:.40}") from None
     if not np.isfinite(field).all():
-        raise ValueError("a field must be finite [G]")
+        raise InputError("a field must be finite [G]")
     if field.ndim == 0:
         return float(field)
     try:
         np.broadcast_to(field, size)
     except ValueError:
         rows, columns = size
-        raise ValueError(
+        raise InputError(
             f"fields of the shape {field.shape} do not fit {rows} x {columns} devices: give a "
             f"number, ({rows}, 1), (1, {columns}) or ({rows}, {columns})"
         ) from None

@@ -23,6 +23,7 @@ from crossbar.curves.mixtures import FreeMixtureCurves, MixtureCurves, stays_pos
 from device_models import DeviceCard, ExponentialMixture, load_card
 from device_models.card import BRANCHES
 from device_models.curves import Inverse, Law
+from device_models.errors import InputError
 from device_models.fit.mixture import as_mixture
 
 QUANTITIES = ("resistance", "conductance")
@@ -46,7 +47,7 @@ class CardCurves(nn.Module):
 
     State: `shares` (n_fields n_branches x n_parts n_branches), and for every law `parts.<law>`
     with its parameters over `unit`, the value in the card's unit that 1 stands for.
-    Raises ValueError for a field outside of the card's, and where a conductance of 0 or below has
+    Raises InputError for a field outside of the card's, and where a conductance of 0 or below has
     no resistance.
     """
 
@@ -66,7 +67,7 @@ class CardCurves(nn.Module):
         for branch in branches:
             check_choice("branch", branch, BRANCHES)
         if len(branches) == 0 or (fields_G is not None and len(fields_G) == 0):
-            raise ValueError("branches and fields_G must name at least one each")
+            raise InputError("branches and fields_G must name at least one each")
         card = load_card(card)
         self.card_name, self.n_pulses = card.name, card.n_pulses
         self.branches, self.quantity = tuple(branches), quantity
@@ -87,7 +88,7 @@ class CardCurves(nn.Module):
         """The same over `unit`: numbers of about 1, fit for optimisers and half precision."""
         shares = self.shares if field_G is None else self._shares_at(field_G)
         if shares is None:
-            raise ValueError("these curves were made without fields_G: give field_G with the call")
+            raise InputError("these curves were made without fields_G: give field_G with the call")
         dtype = torch.promote_types(pulses.dtype, shares.dtype)
         mixed = functional.linear(self._part_conductances(pulses.to(dtype)), shares.to(dtype))
         return mixed.reciprocal() if self.quantity == "resistance" else mixed
@@ -107,7 +108,7 @@ class CardCurves(nn.Module):
 
     def _shares_at(self, field_G: Tensor) -> Tensor:
         if not self._has_all_parts:
-            raise ValueError(
+            raise InputError(
                 f"these curves of card {self.card_name!r} hold the parts of their own fields only: "
                 f"make CardCurves without fields_G to read at others"
             )
@@ -117,7 +118,7 @@ class CardCurves(nn.Module):
         try:
             return part_shares(self.field_model, field_G, self.n_parts)
         except ValueError as error:
-            raise ValueError(f"card {self.card_name!r}: {error}") from None
+            raise InputError(f"card {self.card_name!r}: {error}") from None
 
     def _spread_over_branches(self, shares: Tensor) -> Tensor:
         """Shares of parts as shares of part curves: every branch has the same."""
@@ -170,7 +171,7 @@ class CardCurves(nn.Module):
             return
         pulses = np.linspace(0, card.n_pulses, 513)
         if min(float(law(pulses).min()) for law in laws) <= 0:
-            raise ValueError(
+            raise InputError(
                 f"card {card.name!r} has a {card.quantity} of 0 or below, which has no "
                 f"{self.quantity}: use quantity={card.quantity!r}"
             )

@@ -39,7 +39,7 @@ class CrossbarConvolution(_AnalogConvNd):
     def from_digital(
         cls, module: _ConvNd, rpu_config: Any, tile_module_class: type | None = None
     ) -> CrossbarConvolution:
-        """The same convolution on tiles of `rpu_config`. Raises ValueError for groups."""
+        """The same convolution on tiles of `rpu_config`. Raises InputError for groups."""
         layer = cls(
             module.in_channels,
             module.out_channels,

@@ -61,7 +61,7 @@ class Follow:
 def followed(card: DeviceCard, field_G: float = 0.0) -> Follow:
     """Both tiles against the card at `field_G` [G], from the start of each branch, without noise.
 
-    Raises ValueError for a field outside the card's range.
+    Raises InputError for a field outside the card's range.
     """
     aihwkit = step_nodes(card, field_G).missed
     response = PulseResponse(card, field_G)

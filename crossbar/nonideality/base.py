@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from crossbar.random import derived_seed
 from crossbar.scale import WeightScale
+from device_models.errors import InputError
 
 
 @dataclass
@@ -80,9 +81,9 @@ class Nonideality:
         name = type(self).__name__
         number = isinstance(self.amplitude, Real) and not isinstance(self.amplitude, bool)
         if not number or not isfinite(self.amplitude) or self.amplitude < 0:
-            raise ValueError(f"amplitude of {name} must be a number from 0, got {self.amplitude!r}")
+            raise InputError(f"amplitude of {name} must be a number from 0, got {self.amplitude!r}")
         if type(self.draw) is not int or not 0 <= self.draw < 2**32:
-            raise ValueError(f"draw of {name} must be a whole number from 0, got {self.draw!r}")
+            raise InputError(f"draw of {name} must be a whole number from 0, got {self.draw!r}")
 
     def with_draw(self, draw: int) -> Self:
         """The same effect in its draw number `draw`."""
@@ -102,7 +103,7 @@ def checked_effects(effects: Any) -> tuple[Nonideality, ...]:
     kinds = [type(effect).__name__ for effect in effects]
     for effect, kind in zip(effects, kinds, strict=True):
         if not isinstance(effect, Nonideality):
-            raise ValueError(f"a nonideality is one of crossbar.nonideality, got {effect!r:.60}")
+            raise InputError(f"a nonideality is one of crossbar.nonideality, got {effect!r:.60}")
         if kinds.count(kind) > 1:
-            raise ValueError(f"{kind} is given {kinds.count(kind)} times: draws go by its name")
+            raise InputError(f"{kind} is given {kinds.count(kind)} times: draws go by its name")
     return effects

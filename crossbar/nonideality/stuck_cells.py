@@ -9,6 +9,7 @@ from torch import Tensor
 
 from crossbar.choices import check_choice
 from crossbar.nonideality.base import Cells, Nonideality
+from device_models.errors import InputError
 
 PLACES = ("low", "high", "open")
 
@@ -27,7 +28,7 @@ class StuckCells(Nonideality):
         super().__post_init__()
         check_choice("at", self.at, PLACES)
         if self.amplitude > 1:
-            raise ValueError(f"amplitude of StuckCells is a share up to 1, got {self.amplitude!r}")
+            raise InputError(f"amplitude of StuckCells is a share up to 1, got {self.amplitude!r}")
 
     def apply(self, reading: Tensor, cells: Cells) -> Tensor:
         stuck = (cells.uniform(self) < self.amplitude).to(reading.device)

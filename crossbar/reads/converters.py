@@ -10,6 +10,7 @@ from aihwkit.simulator.parameters.io import IOParameters
 from torch import Tensor
 
 from crossbar.random import RandomStream
+from device_models.errors import InputError
 
 SUPPORTED = (
     *("is_perfect", "inp_bound", "inp_res", "out_bound", "out_noise", "out_res"),
@@ -30,7 +31,7 @@ def periphery(
         return IOParameters(is_perfect=True)
     for name, bits in (("dac_bits", dac_bits), ("adc_bits", adc_bits)):
         if type(bits) is not int or not 2 <= bits <= 32:
-            raise ValueError(f"{name} must be a whole number from 2 to 32, got {bits!r}")
+            raise InputError(f"{name} must be a whole number from 2 to 32, got {bits!r}")
     io = IOParameters(
         inp_res=1 / (2**dac_bits - 2),
         out_res=1 / (2**adc_bits - 2),
@@ -44,7 +45,7 @@ def periphery(
 class Converters:
     """DAC, output noise and ADC of `io`, in the units in which each is one pass over the data.
 
-    Raises ValueError, naming the field, for settings it does not know. `gain` turns a product
+    Raises InputError, naming the field, for settings it does not know. `gain` turns a product
     in DAC levels into ADC levels, `adc_unit` turns those back (`dac_unit`, `adc_unit`: 1 where
     nothing is rounded).
     """
@@ -108,19 +109,19 @@ def _check(io: IOParameters) -> None:
     if io.is_perfect:
         return
     if io.bound_management != BoundManagementType.NONE:
-        raise ValueError(
+        raise InputError(
             f"the memristor tile reads with bound_management NONE, got "
             f"{io.bound_management.name}; use crossbar.periphery()"
         )
     if io.noise_management not in (NoiseManagementType.NONE, NoiseManagementType.ABS_MAX):
-        raise ValueError(
+        raise InputError(
             f"noise_management must be NONE or ABS_MAX, got {io.noise_management.name}"
         )
     _check_numbers(io)
     usual = IOParameters()
     for name, value in vars(io).items():
         if name not in SUPPORTED and value != getattr(usual, name):
-            raise ValueError(f"the memristor tile has no {name}={value!r} in its periphery")
+            raise InputError(f"the memristor tile has no {name}={value!r} in its periphery")
 
 
 def _check_numbers(io: IOParameters) -> None:
@@ -128,9 +129,9 @@ def _check_numbers(io: IOParameters) -> None:
     for name in ("inp_bound", "inp_res", "out_bound", "out_res", "out_noise"):
         value = getattr(io, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            raise ValueError(f"{name} must be a number, got {value!r}")
+            raise InputError(f"{name} must be a number, got {value!r}")
     if not 0 <= io.out_noise < math.inf:
-        raise ValueError(f"out_noise must be finite and at least 0, got {io.out_noise!r}")
+        raise InputError(f"out_noise must be finite and at least 0, got {io.out_noise!r}")
 
 
 def _share(resolution: float) -> float:

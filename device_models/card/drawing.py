@@ -22,6 +22,7 @@ from device_models.card.errors import CardError
 from device_models.card.model import DeviceCard
 from device_models.card.scopes import Scopes, find_scopes
 from device_models.card.spread import COVARIANCES
+from device_models.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ def _names(card: DeviceCard, held: dict[str, object], vary: Sequence[str] | None
         if not vary:
             raise CardError(f"card {card.name!r} holds no covariance to draw from")
     if not vary or any(v not in COVARIANCES for v in vary):
-        raise ValueError(f"vary must name {' or '.join(COVARIANCES)}, got {vary!r}")
+        raise InputError(f"vary must name {' or '.join(COVARIANCES)}, got {vary!r}")
     for name in vary:
         if held.get(name) is None:
             raise CardError(f"card {card.name!r} holds no {name} covariance to draw from")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from device_models.card.errors import CardError
+from device_models.errors import InputError
 from device_models.junction.magnetics import Layer, antiparallel_fraction
 
 FloatArray = NDArray[np.float64]
@@ -43,7 +44,7 @@ class FieldModel(Protocol):
     def place(self, field_G: ArrayLike) -> tuple[IntArray, FloatArray]:
         """Number k of the first part read, and share of part k + 1 [1], in the shape of `field_G`.
 
-        Raises ValueError for a field [G] outside of `range_G`.
+        Raises InputError for a field [G] outside of `range_G`.
         """
 
     def place_one(self, field_G: float) -> tuple[int, float]:
@@ -173,7 +174,7 @@ def _checked(field_G: ArrayLike, range_G: tuple[float, float]) -> FloatArray:
     field = np.asarray(field_G, dtype=float)
     outside = ~((field >= range_G[0]) & (field <= range_G[1]))
     if outside.any():
-        raise ValueError(
+        raise InputError(
             f"known from {range_G[0]:g} to {range_G[1]:g} G, "
             f"asked at field_G={field[outside].flat[0]:g}"
         )

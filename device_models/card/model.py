@@ -26,6 +26,7 @@ from device_models.card.field import FieldModel, FieldTable, TwoLayers
 from device_models.card.spread import NUMBERS, Spread, Uncertainty
 from device_models.card.writing import SCHEMA, card_to_dict, to_json
 from device_models.curves import Inverse, Law, Response, blend
+from device_models.errors import InputError
 from device_models.files import write_atomically
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class DeviceCard:
     def law(self, branch: str, field_G: float = 0.0) -> Response:
         """Curve of `branch` at any field [G] in range: a mixture, in conductance, of its parts.
 
-        Raises ValueError for an unknown branch or a field outside the range.
+        Raises InputError for an unknown branch or a field outside the range.
         """
         first, second, share = self._parts_at(branch, field_G)
         if share == 0 or second is None:
@@ -152,7 +153,7 @@ class DeviceCard:
     def part_conductance(self, branch: str, pulses: ArrayLike) -> FloatArray:
         """Conductance after `pulses` pulses of `branch` in each part, n_parts x shape of `pulses`.
 
-        Mixed as `field_model` says they are the conductance at a field. Raises ValueError for an
+        Mixed as `field_model` says they are the conductance at a field. Raises InputError for an
         unknown branch.
         """
         _check_branch(branch)
@@ -161,7 +162,7 @@ class DeviceCard:
     def measured_pulses(self, branch: str, field_G: float = 0.0) -> float:
         """Pulses that `branch` was measured over at `field_G` [G]: its curve goes no further.
 
-        Of two parts that are mixed the smaller number. Raises ValueError as `law` does.
+        Of two parts that are mixed the smaller number. Raises InputError as `law` does.
         """
         first, second, share = self._parts_at(branch, field_G)
         read = [c for c, of in ((first, 1 - share), (second, share)) if c is not None and of > 0]
@@ -223,7 +224,7 @@ class DeviceCard:
     def plot(self, quantity: str = "conductance") -> Figure:
         """Matplotlib figure of the card's LTP and LTD curves against the pulse number.
 
-        `quantity`: "conductance" or "resistance". Raises ValueError for another one, and where a
+        `quantity`: "conductance" or "resistance". Raises InputError for another one, and where a
         conductance of 0 or below has no resistance.
         """
         from device_models.plotting import draw_card  # few users of cards need it
@@ -249,7 +250,7 @@ class DeviceCard:
         _check_branch(branch)
         low, high = self.field_model.range_G
         if not low <= field_G <= high:
-            raise ValueError(
+            raise InputError(
                 f"card {self.name!r} is known from {low:g} to {high:g} G, "
                 f"asked at field_G={field_G:g}"
             )
@@ -264,4 +265,4 @@ class DeviceCard:
 
 def _check_branch(branch: str) -> None:
     if branch not in BRANCHES:
-        raise ValueError(f"branch must be LTP or LTD, got {branch!r}")
+        raise InputError(f"branch must be LTP or LTD, got {branch!r}")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from device_models.curves.response import FloatArray, check_finite, log_sizes
+from device_models.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class ExponentialMixture:
         object.__setattr__(self, "amplitudes", tuple(float(a) for a in self.amplitudes))
         object.__setattr__(self, "tau_pulses", tuple(float(t) for t in self.tau_pulses))
         if len(self.amplitudes) != len(self.tau_pulses) or not self.amplitudes:
-            raise ValueError(
+            raise InputError(
                 f"an exponential mixture needs as many amplitudes as time constants, at least one "
                 f"of each: got {len(self.amplitudes)} and {len(self.tau_pulses)}"
             )
         check_finite(self.name, self.offset, *self.amplitudes, *self.tau_pulses)
         if min(self.tau_pulses) <= 0:
-            raise ValueError(f"tau_pulses must be positive, got {min(self.tau_pulses):g}")
+            raise InputError(f"tau_pulses must be positive, got {min(self.tau_pulses):g}")
 
     def __call__(self, pulses: ArrayLike) -> FloatArray:
         """Response after `pulses` pulses (any shape, real numbers allowed), same shape out."""

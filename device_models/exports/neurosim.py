@@ -73,7 +73,7 @@ def neurosim_parameters(card: DeviceCard, field_G: float = 0.0) -> NeuroSimParam
 
     `sigma_c2c` gives a walk through both branches the variance that the card's `step_c2c` gives.
     `sigma_d2d` takes `step_d2d` as devices that are k times as fast, which divides A by k.
-    Raises ValueError for a field outside the card's range.
+    Raises InputError for a field outside the card's range.
     """
     low, high = card.conductance_range(field_G)
     branches, steps = {}, []

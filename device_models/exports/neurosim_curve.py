@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
+from device_models.errors import InputError
+
 FloatArray = NDArray[np.float64]
 
 DISTANCE_PER_LABEL = 0.07
@@ -63,11 +65,11 @@ def label_of_a(a: ArrayLike) -> FloatArray:
 def a_of_label(label: float) -> float:
     """Normalised A [1] of a nonlinearity label, what NeuroSim's `getParamA` looks up.
 
-    Raises ValueError for a label outside of -9 to 9 or closer to 0 than 0.01, NeuroSim's smallest.
+    Raises InputError for a label outside of -9 to 9 or closer to 0 than 0.01, NeuroSim's smallest.
     """
     size = abs(label)
     if not 1 / LABELS_PER_UNIT <= size <= MAX_LABEL:
-        raise ValueError(
+        raise InputError(
             f"a nonlinearity label has a size from {1 / LABELS_PER_UNIT:g} to {MAX_LABEL:g}, "
             f"got {label:g}"
         )

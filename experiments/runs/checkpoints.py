@@ -15,6 +15,7 @@ from typing import Any, TypedDict, cast
 import torch
 from torch import Tensor
 
+from device_models.errors import InputError
 from device_models.plain_text import message
 
 CHECKPOINT_BYTES = 2**32
@@ -42,7 +43,7 @@ def encode(state: Checkpoint) -> bytes:
 def decode(data: bytes) -> Checkpoint:
     """The state in the content of a checkpoint file; no code in it is ever run.
 
-    Raises ValueError, one line, where a checksum, the structure or a number is wrong.
+    Raises InputError, one line, where a checksum, the structure or a number is wrong.
     """
     try:
         _check_archive(data)
@@ -50,7 +51,7 @@ def decode(data: bytes) -> Checkpoint:
         _check_structure(state)
         _check_numbers(state, len(data))
     except Exception as error:  # damaged bytes reach any part of zipfile and torch
-        raise ValueError(message(error, 100) or type(error).__name__) from None
+        raise InputError(message(error, 100) or type(error).__name__) from None
     return cast(Checkpoint, state)
 
 
@@ -59,24 +60,24 @@ def _check_archive(data: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise ValueError("a compressed member")
+            raise InputError("a compressed member")
         if sum(member.file_size for member in members) > len(data):
-            raise ValueError("members that overlap")
+            raise InputError("members that overlap")
         if (wrong := archive.testzip()) is not None:
-            raise ValueError(f"{wrong} does not have its checksum")
+            raise InputError(f"{wrong} does not have its checksum")
 
 
 def _check_structure(state: Any) -> None:
     if not isinstance(state, dict):
-        raise ValueError("holds no state of a run")
+        raise InputError("holds no state of a run")
     for key, kind in _TYPES.items():
         if not isinstance(state.get(key), kind):
-            raise ValueError(f"holds no {key}")
+            raise InputError(f"holds no {key}")
     if not state["history"]:
-        raise ValueError("its history has no epoch 1")
+        raise InputError("its history has no epoch 1")
     for number, row in enumerate(state["history"], start=1):
         if not isinstance(row, dict) or row.get("epoch") != number:
-            raise ValueError(f"its history has no epoch {number}")
+            raise InputError(f"its history has no epoch {number}")
 
 
 def _check_numbers(state: Any, file_bytes: int) -> None:
@@ -84,12 +85,12 @@ def _check_numbers(state: Any, file_bytes: int) -> None:
     for place, value in leaves(state):
         if isinstance(value, Tensor):
             if value.numel() * value.element_size() > file_bytes:
-                raise ValueError(f"{place} is larger than the file")
+                raise InputError(f"{place} is larger than the file")
             finite = bool(torch.isfinite(value).all())
         else:
             finite = not isinstance(value, float) or math.isfinite(value)
         if not finite:
-            raise ValueError(f"{place} is not finite")
+            raise InputError(f"{place} is not finite")
 
 
 def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:

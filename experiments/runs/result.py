@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from device_models.errors import InputError
 from device_models.plain_text import message
 
 Text = Annotated[str, Field(min_length=1, max_length=150)]
@@ -65,18 +66,18 @@ class Epoch(_Record):
 
 
 def check_result(content: Mapping[str, Any]) -> Result:
-    """The record in `content`. Raises ValueError, one line that names the key."""
+    """The record in `content`. Raises InputError, one line that names the key."""
     return _checked(Result, content)
 
 
 def check_history(rows: list[dict[str, float]]) -> None:
-    """Raise ValueError, one line that names the epoch, for a row that cannot be drawn."""
+    """Raise InputError, one line that names the epoch, for a row that cannot be drawn."""
     for number, row in enumerate(rows, start=1):
         try:
             if _checked(Epoch, row).epoch != number:
-                raise ValueError(f"its number is {row['epoch']:g}")
+                raise InputError(f"its number is {row['epoch']:g}")
         except ValueError as error:
-            raise ValueError(f"epoch {number}: {error}") from None
+            raise InputError(f"epoch {number}: {error}") from None
 
 
 def _checked(kind: type[Any], content: Mapping[str, Any]) -> Any:
@@ -85,4 +86,4 @@ def _checked(kind: type[Any], content: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ValueError(message(f"{place}: {first['msg']}")) from None
+        raise InputError(message(f"{place}: {first['msg']}")) from None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from device_models.errors import InputError
 from experiments.data import COLOURS
 from experiments.training.kinds import MAX_WIDTH, Given, Group, Text, one_of
 
@@ -28,7 +29,7 @@ class PublishedImages(_Images):
     @model_validator(mode="after")
     def _other_images_lie_in_a_folder(self) -> Self:
         if not self.verify and self.folder is None:
-            raise ValueError("data.verify=false takes other images, from data.folder=...")
+            raise InputError("data.verify=false takes other images, from data.folder=...")
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from device_models.card import MAX_SPREAD
+from device_models.errors import InputError
 
 MAX_WIDTH = 16_384
 """Units or channels of a layer: more do not fit into the memory of a workstation."""
@@ -22,7 +23,7 @@ def one_of(choices: Iterable[str]) -> AfterValidator:
 
     def check(value: str) -> str:
         if value not in names:
-            raise ValueError(f"must be one of {', '.join(names)}")
+            raise InputError(f"must be one of {', '.join(names)}")
         return value
 
     return AfterValidator(check)
@@ -30,7 +31,7 @@ def one_of(choices: Iterable[str]) -> AfterValidator:
 
 def _given(value: str) -> str:
     if value == "???":
-        raise ValueError("must be given")
+        raise InputError("must be given")
     return value
 
 

@@ -35,7 +35,7 @@ from crossbar.recipes import (
     TikiTakaSettings,
 )
 from crossbar.recipes.settings import not_read
-from device_models.errors import FieldCrossbarError
+from device_models.errors import FieldCrossbarError, InputError
 from experiments.command.complaints import complaints
 from experiments.training.data_settings import Data
 from experiments.training.kinds import (
@@ -68,7 +68,7 @@ class SettingsError(FieldCrossbarError, ValueError):
 def _folder_name(value: str) -> str:
     """A name that is one folder below the store, whatever the file system."""
     if not _NAME.fullmatch(value) or value.endswith((".", " ")) or len(value.encode()) > 150:
-        raise ValueError(
+        raise InputError(
             "must name a folder of the store: up to 100 letters, digits and any of _.,=+@- or "
             "blanks, beginning with a letter or a digit"
         )
@@ -78,7 +78,7 @@ def _folder_name(value: str) -> str:
 def _cores(value: int) -> int:
     cores = len(os.sched_getaffinity(0))
     if value > cores:
-        raise ValueError(f"must be at most {cores}, the cores of this process")
+        raise InputError(f"must be at most {cores}, the cores of this process")
     return value
 
 
@@ -149,7 +149,7 @@ class _Tiles(Group):
 def _no_update(value: Any) -> Any:
     if isinstance(value, Mapping):
         verb = "are" if len(value) > 1 else "is"
-        raise ValueError(f"{', '.join(value)} {verb} not read by crossbar=aihwkit")
+        raise InputError(f"{', '.join(value)} {verb} not read by crossbar=aihwkit")
     return value
 
 
@@ -181,7 +181,7 @@ def _of_no_other(kind: type[RecipeSettings]) -> Callable[[Any], Any]:
         given = list(value) if isinstance(value, Mapping) else []
         for recipe, names in others.items():
             if set(given) == set(names):
-                raise ValueError(
+                raise InputError(
                     f"holds the settings of {recipe}, crossbar/recipe={kind.recipe} brings others"
                 )
         known = {name for names in others.values() for name in names} - {*kind.names()}
@@ -271,7 +271,7 @@ class Settings(Group):
     @model_validator(mode="after")
     def _fit_each_other(self) -> Self:
         if self.resume and self.overwrite:
-            raise ValueError("resume=true goes on with a run, overwrite=true drops it: choose one")
+            raise InputError("resume=true goes on with a run, overwrite=true drops it: choose one")
         return self
 
 
