@@ -149,10 +149,7 @@ class MemristorArray(nn.Module):
 
     @torch.no_grad()
     def fire_at(self, hit: Tensor, counts: Tensor) -> None:
-        """Fire `counts` (k) pulses at the devices at the places `hit` (k, int64) of out x in.
-
-        CPU only: just the devices that have a pulse are touched; a GPU would wait for their number.
-        """
+        """Fire `counts` (k) pulses at the devices `hit` (k places, int64) of out x in; CPU only."""
         from crossbar.arrays.reading_cpu import read_at
         from crossbar.arrays.response_cpu import fire
 
