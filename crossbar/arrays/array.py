@@ -22,6 +22,7 @@ from crossbar.nonideality import Cells, Nonideality, WriteNoise, split_write_noi
 from crossbar.random import RandomStream
 from crossbar.scale import KEPT, TileScale, span_of
 from device_models import load_card
+from device_models.errors import InputError
 
 FloatArray = NDArray[np.float64]
 
@@ -170,7 +171,7 @@ class MemristorArray(nn.Module):
         """Read at `field_G` [G] from now on: a number, or an array that broadcasts to out x in.
 
         The scale of the tile is kept, or with `rescale` chosen anew: the mean range is two units
-        wide again, around the same zero. Raises ValueError, with nothing changed, for a field
+        wide again, around the same zero. Raises InputError, with nothing changed, for a field
         outside the card's range.
         """
         self.field.set_field(field_G, self.state.device)
@@ -248,7 +249,7 @@ class MemristorArray(nn.Module):
         """Raise what `restore` would."""
         if "state" not in stored:
             pair = "the stored state is of pairs of devices, the tile of single ones"
-            raise ValueError(pair if "plus" in stored else OLD_FORM)
+            raise InputError(pair if "plus" in stored else OLD_FORM)
         check_state(stored)
 
     def _take_field(self) -> None:

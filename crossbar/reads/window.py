@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
+from device_models.errors import InputError
+
 Shape = tuple[int, ...]
 
 FEW_POSITIONS = 16
@@ -31,7 +33,7 @@ class Window:
             least = 0 if name == "padding" else 1
             whole = len(pair) == 2 and all(isinstance(size, Integral) for size in pair)
             if not whole or min(pair) < least:
-                raise ValueError(f"{name} must be two whole numbers from {least}, got {pair!r}")
+                raise InputError(f"{name} must be two whole numbers from {least}, got {pair!r}")
 
     def padded(self, images: Tensor) -> Tensor:
         """Images with the zeros around them that the window reads, contiguous."""
