@@ -139,7 +139,7 @@ def add_weight_gradient_(
     if positions * FEW_POSITIONS > total.shape[1]:
         total.add_(weight_gradient(images, gradients, window), alpha=factor)
         return
-    patches = unfold(images, window).transpose(1, 2).reshape(positions, -1)
+    patches = unfold(images, window).transpose(1, 2).reshape(positions, total.shape[1])
     columns = gradients.transpose(0, 1).reshape(len(total), positions)
     total.addmm_(columns, patches, alpha=factor)
 
