@@ -22,6 +22,7 @@ from importlib.metadata import version
 COMMANDS = {
     "train": ("train", "train one network, or a sweep of them"),
     "report": ("report", "table, picture and page of the run store"),
+    "carry": ("carry", "trained networks at other magnetic fields"),
     "fit": ("fit_device", "from measured pulses to a device card"),
     "cards": ("cards", "which device cards have a name, and where each comes from"),
     "export": ("export_card", "a card for aihwkit, NeuroSim or CrossSim"),

@@ -17,21 +17,19 @@ from omegaconf import DictConfig
 from torch import nn
 
 try:
-    from crossbar import EMActivation, to_crossbar
+    from experiments.training.network import make_network
 except ImportError as wrong_install:
     sys.exit(f"error: {wrong_install}")
 
 from crossbar.conversion import count_crossbar_weights
 from crossbar.finite import NonFiniteError
-from crossbar.networks import GREY, Shape, build_model
-from crossbar.reads.converters import periphery
-from device_models import DeviceCard, load_card
-from device_models.errors import InputError
+from device_models import load_card
 from experiments.command.hydra_app import JOB_ERRORS, run_app, shows_tracebacks
-from experiments.data import ImageData, known_identity, load_data, split, subset
+from experiments.data import known_identity, load_data
 from experiments.runs.provenance import provenance
 from experiments.runs.store import Run, open_run
 from experiments.training.identity import folder_of, run_identity
+from experiments.training.images import split_images
 from experiments.training.jobs import interrupts_later, run_command, run_job
 from experiments.training.keeping import keep, resume, summary
 from experiments.training.loop import (
@@ -46,7 +44,7 @@ from experiments.training.loop import (
 )
 from experiments.training.machine import computed_on, prepare_torch
 from experiments.training.progress import TrainingProgress
-from experiments.training.settings import MagneticField, Settings, read_settings
+from experiments.training.settings import Settings, read_settings
 
 UNSETTLED = 0.05
 """Difference of accuracy by which running statistics of BatchNorm are told to be off."""
@@ -74,7 +72,7 @@ def train(settings: Settings, command: Sequence[str] = ()) -> tuple[Run, dict[st
     if settings.resume and (done := Run(folder).finished_result()):
         return Run(folder), done
     data = data or load_data(**images)
-    train_set, test_set = _split(settings, data, device)
+    train_set, test_set = split_images(settings, data, device)
     model = make_network(settings, card, data.shape, data.n_classes).to(device)
     optimizer = make_optimizer(model, **settings.optimizer.model_dump(exclude={"decay"}))
     result = {
@@ -157,65 +155,6 @@ def _train_epochs(
                 keep(run, model, optimizer, [*history, row])
                 history.append(row)
             progress.epoch(row)
-
-
-def make_network(
-    settings: Settings, card: DeviceCard, input_shape: Shape = GREY, n_classes: int = 10
-) -> nn.Module:
-    """Network of `settings` for such images, with its weights on crossbars where they say so."""
-    torch.manual_seed(settings.seed)
-    field, activation, crossbar = settings.field, settings.activation, settings.crossbar
-
-    def make_activation(position: int) -> nn.Module:
-        if activation.name == "relu":
-            return nn.ReLU()
-        choices = activation.model_dump(exclude={"name"})
-        return EMActivation(card, activation_fields(field, position), **choices)
-
-    model = build_model(
-        activation=make_activation,
-        input_shape=input_shape,
-        n_classes=n_classes,
-        **settings.model.model_dump(),
-    )
-    if crossbar.name == "digital":
-        return model
-    return to_crossbar(
-        model,
-        card.with_spread(**settings.device.model_dump(exclude={"card"})),
-        field.weights_G,
-        recipe=crossbar.recipe,
-        tile=crossbar.name,
-        io=periphery(**crossbar.periphery.model_dump()),
-        update=crossbar.update.model_dump() if crossbar.update else None,
-        seed=settings.seed,
-        zero=crossbar.zero,
-        cells=crossbar.cells if crossbar.name == "memristor" else "single",
-    )
-
-
-def activation_fields(field: MagneticField, position: int) -> list[float]:
-    """Fields [G] of the activation at `position`: one list for all, or the field of its layer."""
-    if field.activation_G != "as_weights":
-        return field.activation_G
-    weights = field.weights_G
-    if isinstance(weights, float):
-        return [weights]
-    if position >= len(weights):
-        raise InputError(
-            f"field.weights_G has {len(weights)} fields, layer {position + 1} has none"
-        )
-    return [weights[position]]
-
-
-def _split(settings: Settings, data: ImageData, device: torch.device) -> tuple[Images, Images]:
-    """Training and test images; with data.held_out the latter come from the training images."""
-    trainer, train_images, test_images = settings.trainer, data.train, data.test
-    if settings.data.held_out:
-        train_images, test_images = split(data.train, settings.data.held_out, seed=0)
-    train_images = subset(train_images, trainer.train_images, seed=0)
-    test_images = subset(test_images, trainer.test_images, seed=0)
-    return Images(train_images, device), Images(test_images, device)
 
 
 def _rate(epoch: int, epochs: int, decay: str, share: float) -> float:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from crossbar import fields_of
 from experiments.fit_device import main as fit_device
 from experiments.report import readme_with_results
 from experiments.runs.store import list_runs
@@ -18,13 +20,16 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_ten_line_script_learns(capsys):
-    (script,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    script, carried = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     torch.manual_seed(0)
     scope: dict = {}
     exec(compile(script, "README.md", "exec"), scope)
     before = torch.nn.functional.mse_loss(torch.zeros_like(scope["y"]), scope["y"])
     assert scope["loss"] < 0.25 * before
     assert capsys.readouterr().out.startswith("loss 0.")
+    exec(compile(carried, "README.md", "exec"), scope)
+    (field,) = fields_of(scope["model"]).values()
+    assert np.shape(field) == (2, 1)
 
 
 @pytest.mark.parametrize("line", re.findall(r"^python -m experiments\.train (.*)$", README, re.M))
@@ -34,12 +39,30 @@ def test_every_training_command_composes(line):
     overrides = [re.sub(r"=([^\[\],]+),.*", r"=\1", word) for word in words]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         config = compose("config", overrides)
-    assert config.model.name == "paper_cnn"
+    assert config.model.name == ("custom" if "model=custom" in line else "paper_cnn")
 
 
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"experiments\.(\w+)", README))))
 def test_every_module_it_names_exists(module):
     assert (ROOT / "experiments" / f"{module}.py").exists()
+
+
+def test_every_place_of_its_layout_exists():
+    """Rooms and files that the layout names, below the package whose line they stand in."""
+    layout = README[README.index("## Layout") : README.index("What changed for users")]
+    block, words = layout.split("```")[1], layout.split("```")[2]
+    package = ""
+    for line in block.splitlines():
+        package = (re.match(r"\w+/", line) or [package])[0]
+        for place in re.findall(r"[\w/]+(?:\.py|/)", line.removeprefix(package)):
+            folder = ROOT if place in ("tests/", "conf/") else ROOT / package
+            assert (folder / place).exists(), f"{package}{place}"
+    places = re.findall(r"`((?:crossbar|experiments|device_models)/[\w/]+\.py)`", words)
+    assert len(places) >= 3
+    for place in places:
+        assert (ROOT / place).exists(), place
+    for room in re.findall(r"`(crossbar/\w+)/<its name>.py`", words):
+        assert (ROOT / room).is_dir(), room
 
 
 def test_make_targets_exist():
