@@ -79,6 +79,8 @@ STORED = {
     "experiment=crossbar_tiki_taka": "6e3c5eb6",
     "experiment=crossbar_sgd": "78052b4c",
     "crossbar=aihwkit": "b9456ebb",
+    "optimizer=sgd": "38aa7b98",
+    "optimizer=paper": "920efb74",
     "model=mlp": "f23c3967",
     "model=residual_cnn": "d557837c",
     "experiment=field_programmed data.held_out=5": "fc146878",
@@ -89,6 +91,21 @@ STORED = {
 @pytest.mark.parametrize(("words", "digest"), STORED.items())
 def test_runs_stored_by_the_first_version_are_found(words, digest):
     assert folder(config(*words.split())).name == f"b-seed0-{digest}"
+
+
+def test_adam_counts_as_it_was_stored_with_its_unread_momentum():
+    settings = read_settings(config())
+    assert "momentum" not in settings.optimizer.model_dump()
+    assert run_identity(settings, **WHERE)["optimizer"] == {
+        "name": "adam",
+        "lr": 2e-3,
+        "crossbar_lr": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
+        "decay": "cosine",
+    }
+    sgd = [folder(config("optimizer=sgd", f"optimizer.momentum={m}")) for m in (0.0, 0.5, 0.9)]
+    assert len({*sgd, folder(config())}) == 4
 
 
 def test_a_run_on_other_images_of_the_same_form_is_found():

@@ -18,7 +18,7 @@ from experiments.training.loop import (
     train_epoch,
 )
 
-ADAM = {"lr": 1e-2, "crossbar_lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
+ADAM = {"lr": 1e-2, "crossbar_lr": 0.1, "weight_decay": 0.0}
 
 
 def images(n: int = 70) -> Images:

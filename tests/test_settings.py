@@ -34,6 +34,7 @@ GIVEN = {
 
 EM = config("experiment=field_programmed", "crossbar/recipe=tiki_taka_v2")
 AIHWKIT = config("crossbar=aihwkit")
+SGD = config("optimizer=sgd")
 
 
 def complaint(settings: dict) -> str:
@@ -41,6 +42,11 @@ def complaint(settings: dict) -> str:
         read_settings(settings)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def whole_with(key: str) -> dict:
+    """One of the configurations that have this setting."""
+    return next(whole for whole in WHOLES if key in leaves(whole))
 
 
 def changed(settings: dict, key: str, value: object) -> dict:
@@ -62,7 +68,8 @@ def leaves(settings: dict, prefix: str = "") -> dict[str, object]:
     return found
 
 
-LEAVES = leaves(EM) | leaves(AIHWKIT)
+WHOLES = EM, AIHWKIT, SGD
+LEAVES = {key: value for whole in WHOLES for key, value in leaves(whole).items()}
 DEFAULTED = {"crossbar.update", "crossbar.cells"}
 """Younger than stored runs, or of no use to aihwkit's tiles: may be missing."""
 
@@ -101,20 +108,20 @@ def test_there_is_something_to_check():
 @pytest.mark.parametrize("key", BOOLEANS)
 @pytest.mark.parametrize("value", ["no", "off", "False", "maybe", "true", 0, 1, 1.0, None, []])
 def test_only_true_and_false_are_truth_values(key, value):
-    whole = EM if key in leaves(EM) else AIHWKIT
+    whole = whole_with(key)
     assert complaint(changed(whole, key, value)).startswith(f"{key} must be true or false, got")
 
 
 @pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize("value", [True, False, "1", "nan", float("nan"), float("inf"), {}, -1e400])
 def test_only_finite_numbers_are_numbers(key, value):
-    whole = EM if key in leaves(EM) else AIHWKIT
+    whole = whole_with(key)
     assert complaint(changed(whole, key, value)).startswith(key)
 
 
 @pytest.mark.parametrize("key", sorted(set(LEAVES) - DEFAULTED))
 def test_a_setting_that_is_missing_or_unknown_is_named(key):
-    whole = copy.deepcopy(EM if key in leaves(EM) else AIHWKIT)
+    whole = copy.deepcopy(whole_with(key))
     group = whole
     *groups, last = key.split(".")
     for name in groups:
@@ -134,7 +141,6 @@ def test_a_setting_that_is_missing_or_unknown_is_named(key):
         ("trainer.train_images", 1, "trainer.train_images must be at least 2, got 1"),
         ("trainer.epochs", 1.0, "trainer.epochs must be a whole number, got 1.0"),
         ("optimizer.lr", 0, "optimizer.lr must be above 0, got 0"),
-        ("optimizer.momentum", 1.0, "optimizer.momentum must be below 1, got 1.0"),
         ("device.step_c2c", 1e9, "device.step_c2c must be at most 10000, got 1000000000.0"),
         ("model.hidden", [0], "model.hidden[0] must be at least 1, got 0"),
         ("model.hidden", [10**9], "model.hidden[0] must be at most 16384, got 1000000000"),
@@ -230,6 +236,24 @@ def test_a_recipe_brings_its_own_settings_at_their_defaults(recipe):
 )
 def test_settings_that_the_recipe_does_not_read_are_named(words, message):
     assert message in complaint(config("experiment=crossbar", *words))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["optimizer=adam", "+optimizer.momentum=0.9"],
+            "optimizer: momentum is not read by adam; it reads lr, crossbar_lr, weight_decay, "
+            "decay",
+        ),
+        (["optimizer=sgd", "optimizer.name=adam"], "optimizer: momentum is not read by adam"),
+        (["optimizer.name=sgd"], "optimizer.momentum is missing"),
+        (["optimizer.name=lion"], "optimizer.name must be one of adam, sgd, got 'lion'"),
+        (["optimizer=sgd", "optimizer.momentum=1.0"], "optimizer.momentum must be below 1, got"),
+    ],
+)
+def test_settings_that_the_optimizer_does_not_read_are_named(words, message):
+    assert message in complaint(config(*words))
 
 
 VALUES = st.one_of(

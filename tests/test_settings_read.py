@@ -36,6 +36,7 @@ RUNS = {
         RELU | DIGITAL,
     ),
     "EM activation": (["experiment=set2"], DIGITAL),
+    "SGD": (["optimizer=sgd"], RELU | DIGITAL),
     "MLP": (["model=mlp"], RELU | DIGITAL),
     "residual CNN": (["model=residual_cnn"], RELU | DIGITAL),
     "aihwkit's tiles": (["experiment=crossbar", "crossbar=aihwkit"], RELU),

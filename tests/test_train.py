@@ -207,6 +207,10 @@ def test_crossbar_experiments_run_and_resume(tmp_path, experiment):
         (["trainer.epochs=many"], "trainer.epochs must be a whole number, got 'many'"),
         (["trainer.batch_size=1"], "trainer.batch_size must be at least 2, got 1"),
         (["seed=-1"], "seed must be at least 0, got -1"),
+        (
+            ["optimizer=adam", "optimizer.momentum=0.9"],
+            "Key 'momentum' is not in struct; optimizer holds name, lr, crossbar_lr",
+        ),
         (["optimizer.lr=fast"], "optimizer.lr must be a number, got 'fast'"),
         (["optimizer.crossbar_lr=0"], "optimizer.crossbar_lr must be above 0, got 0"),
         (

@@ -158,9 +158,7 @@ def _images() -> Images:
 
 def _epoch(model: nn.Module, images: Images, batch: int) -> Callable[[], object]:
     """One pass of the project's own loop over `images`."""
-    optimizer = make_optimizer(
-        model, name="adam", lr=1e-3, crossbar_lr=0.01, momentum=0.9, weight_decay=0.0
-    )
+    optimizer = make_optimizer(model, name="adam", lr=1e-3, crossbar_lr=0.01, weight_decay=0.0)
 
     def run() -> object:
         generator = torch.Generator().manual_seed(0)

@@ -109,8 +109,10 @@ def _settings(config: Mapping[str, Any], result: Result) -> dict[str, str]:
 
 
 def _name_as_today(settings: dict[str, str]) -> None:
-    """Names of today; a recipe's setting that stands where it always did is left out."""
+    """Names of today, without what was never read and recipes' settings that always stood so."""
     settings.setdefault("data.name", DATA)
+    if settings.get("optimizer.name") == "adam":
+        settings.pop("optimizer.momentum", None)
     if settings.get("crossbar.name") == MEMRISTOR:
         settings["crossbar.name"] = "memristor"
     for key, value in UPDATE.items():

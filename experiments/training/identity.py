@@ -11,7 +11,7 @@ from typing import Any
 
 from crossbar.networks import GREY, source_sha256
 from experiments.data import ImagesIdentity
-from experiments.runs.first_version import MEMRISTOR, UPDATE
+from experiments.runs.first_version import ADAM_MOMENTUM, MEMRISTOR, UPDATE
 from experiments.runs.identity import run_folder
 from experiments.training.settings import Settings
 
@@ -33,6 +33,8 @@ def run_identity(
     chosen["data"] = _data_identity(settings.data.held_out, images)
     _name_network(chosen["model"], images)
     _name_crossbar_as_stored(chosen["crossbar"])
+    if settings.optimizer.name == "adam":
+        chosen["optimizer"]["momentum"] = ADAM_MOMENTUM
     return chosen | {"computed_on": computed_on}
 
 

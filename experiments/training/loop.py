@@ -20,7 +20,7 @@ from torch.nn import functional
 from crossbar.checkpoint import plain_state
 from crossbar.choices import check_choice
 from crossbar.finite import all_finite
-from device_models.errors import FieldCrossbarError
+from device_models.errors import FieldCrossbarError, InputError
 from experiments.data import ImageSet, normalise
 from experiments.runs.checkpoints import leaves
 
@@ -61,11 +61,16 @@ def make_optimizer(
     name: str,
     lr: float,
     crossbar_lr: float,
-    momentum: float,
     weight_decay: float,
+    momentum: float = 0.0,
 ) -> torch.optim.Optimizer:
-    """Adam or SGD for digital parameters; tiles update themselves with `crossbar_lr`."""
+    """Adam or SGD for digital parameters; tiles update themselves with `crossbar_lr`.
+
+    Raises InputError for another name, and for a momentum of Adam, which reads none.
+    """
     check_choice("optimizer", name, OPTIMIZERS)
+    if name == "adam" and momentum:
+        raise InputError(f"momentum is not read by adam, got {momentum!r}; sgd reads it")
     parameters = list(model.parameters())
     tiles = [p for p in parameters if isinstance(p, AnalogContext)]
     digital = [p for p in parameters if not isinstance(p, AnalogContext)]

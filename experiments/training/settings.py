@@ -43,14 +43,12 @@ from experiments.training.kinds import (
     Fields,
     FromZero,
     Group,
-    Positive,
-    Share,
     Spread,
     Text,
     one_of,
 )
-from experiments.training.loop import DECAYS, OPTIMIZERS
 from experiments.training.model_settings import Model
+from experiments.training.optimizer_settings import Optimizer
 
 MAX_SEED = 2_000_000
 """aihwkit's seeds have 31 bits, and every run takes a thousand of them for its layers."""
@@ -226,17 +224,6 @@ class TikiTakaTiles(_MemristorTiles):
 MemristorTiles = Annotated[
     MixedPrecisionTiles | AnalogSGDTiles | TikiTakaTiles, Field(discriminator="recipe")
 ]
-
-
-class Optimizer(Group):
-    """What moves the weights, and how fast."""
-
-    name: Annotated[str, one_of(OPTIMIZERS)]
-    lr: Positive
-    crossbar_lr: Positive
-    momentum: Share
-    weight_decay: FromZero
-    decay: Annotated[str, one_of(DECAYS)]
 
 
 class Trainer(Group):

@@ -11,6 +11,7 @@ from crossbar.checkpoint import load_plain_state
 from device_models import load_card
 from device_models.plain_text import message
 from experiments.data import load_data
+from experiments.runs.first_version import without_unread
 from experiments.runs.store import Run, StoreError
 from experiments.training.images import split_images
 from experiments.training.loop import Images
@@ -42,7 +43,7 @@ def stored_network(run: Run) -> StoredNetwork:
     Raises StoreError, one line, for a run without a checkpoint, with another card than the one of
     that name now, or with a state that does not fit; what else is wrong as when it was trained.
     """
-    settings = read_settings(run.config())
+    settings = read_settings(without_unread(run.config()))
     result, card = run.result() or {}, load_card(settings.device.card)
     if result.get("card_sha256") not in (None, card.sha256):
         raise StoreError(f"{run.folder}: trained with another card than {card.name} is now")
