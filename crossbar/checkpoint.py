@@ -13,6 +13,9 @@ from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.base import SimulatorTileWrapper
 from torch import Tensor, nn
 
+from crossbar.context import check_one_tile
+from crossbar.tile import MemristorTile
+
 CONTEXT = "analog_ctx"
 PLAIN = (Tensor, int, float, bool, str, type(None))
 
@@ -32,8 +35,12 @@ def load_plain_state(model: nn.Module, state: dict[str, Any]) -> None:
     precision: it starts from zero, which loses less than one pulse per weight. Memristor tiles
     take back everything, their random numbers included.
 
-    Raises KeyError or RuntimeError when the state belongs to another network.
+    Raises KeyError or RuntimeError when the state belongs to another network, and InputError,
+    which names the layer, for a state of an older form.
     """
+    for name, module in model.named_modules():
+        if isinstance(module, MemristorTile):
+            check_one_tile(name, state)
     own = _stateful(model)
     missing = sorted(set(own) ^ set(state))
     if missing:

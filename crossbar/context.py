@@ -8,6 +8,7 @@ that gathers inputs and gradients until `step` makes pulses of them. torch's `re
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -30,6 +31,11 @@ NO_PULSES = (
 NO_DECAY = (
     "weight_decay acts on digital scales and biases only: the weights on crossbars do not decay; "
     "give the tiles a parameter group of their own with weight_decay=0"
+)
+
+OLD_ARRAY = (
+    "the stored state is of an older form, in which a layer larger than a tile was several of "
+    "them; it is one now: make the network again and train or program it with this version"
 )
 
 
@@ -148,6 +154,13 @@ class KeepsContext(TileModule):
         aihwkit leaves the scales out by default, `get_weights` does not.
         """
         return super().read_weights(apply_weight_scaling, **settings)
+
+
+def check_one_tile(name: str, keys: Iterable[str]) -> None:
+    """Raise InputError where the `keys` of a stored state are of several tiles of layer `name`."""
+    start = f"{name}.array." if name else "array."
+    if any(key.startswith(start) for key in keys):
+        raise InputError(f"{name or 'the tile'}: {OLD_ARRAY}")
 
 
 def _card_device(rpu_config: Any) -> CardDevice | None:

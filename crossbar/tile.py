@@ -43,7 +43,7 @@ from aihwkit.simulator.tiles.custom import CustomTile
 from torch import Tensor, nn
 
 from crossbar.choices import check_choice
-from crossbar.context import KeepsContext
+from crossbar.context import KeepsContext, check_one_tile
 from crossbar.device import CardDevice, scaled_mapping
 from crossbar.finite import check_finite
 from crossbar.layers.convolutions import CrossbarConvolution, turns_back
@@ -98,6 +98,7 @@ class MemristorTile(KeepsContext, CustomTile):
         super().set_weights(weight, *arguments, **named_arguments)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        check_one_tile(prefix.rstrip("."), state_dict)
         extra = state_dict.get(self.get_analog_state_name(prefix), {}).get("state_extra")
         if extra is not None:
             try:

@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from aihwkit.nn import AnalogLinear
+from aihwkit.simulator.tiles.array import TileModuleArray
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -19,11 +21,12 @@ from crossbar.layers.convolutions import GroupedConvolution
 from crossbar.probe import probe
 from crossbar.random import RandomStream
 from crossbar.reads.converters import periphery
-from crossbar.rpu import TILES
+from crossbar.rpu import TILES, rpu_config
 from crossbar.scale import scale_of
 from crossbar.tile import CELLS
 from device_models import load_card
 from device_models.card import BRANCHES
+from device_models.errors import InputError
 
 CARD = "lsmo_pvdf_co"
 SIGN = {"LTP": 1.0, "LTD": -1.0}
@@ -341,6 +344,25 @@ def test_a_state_of_the_older_form_is_refused_by_one_line():
         other.load_state_dict(state)
     assert "\n" not in str(caught.value)
     assert torch.equal(before, other[0].get_weights()[0])
+
+
+@pytest.mark.parametrize("load", ["plain", "whole", "not strict"])
+def test_a_state_of_several_tiles_a_layer_is_refused_by_one_line(load):
+    """A layer larger than a tile was a `TileModuleArray` of tiles, and is one tile now."""
+    config = rpu_config(pulsed_device(CARD))
+    config.mapping.max_input_size = 3
+    old = nn.Sequential(AnalogLinear(6, 4, True, config, tile_module_class=TileModuleArray))
+    assert any(".array.1.0." in key for key in old.state_dict())
+    model = nn.Sequential(AnalogLinear(6, 4, True, config))
+    before = model[0].get_weights()[0]
+    state = plain_state(old) if load == "plain" else old.state_dict()
+    strict = partial(model.load_state_dict, strict=load == "whole")
+    load_it = partial(load_plain_state, model) if load == "plain" else strict
+    message = r"^0\.analog_module: the stored state .* it is one now"
+    with pytest.raises(InputError, match=message) as caught:
+        load_it(state)
+    assert "\n" not in str(caught.value)
+    assert torch.equal(before, model[0].get_weights()[0])
 
 
 @pytest.mark.parametrize("load", ["plain", "whole"])

@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from test_train import only_run, same_state, train
+from torch import nn
+
+from crossbar import to_crossbar
+from experiments.runs.store import Run, StoreError
+from experiments.training.keeping import keep
+from experiments.training.keeping import resume as take_up
 
 pytestmark = pytest.mark.usefixtures("fashion_mnist")
 
@@ -90,6 +96,24 @@ def test_a_checkpoint_of_another_network_is_one_line(run, tmp_path):
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "last.pt: does not fit this run" in line
+
+
+def test_a_checkpoint_of_layers_of_several_tiles_is_one_line(tmp_path):
+    """A layer larger than a tile was several tiles before."""
+    model = to_crossbar(nn.Sequential(nn.Linear(3, 2)), "lsmo_pvdf_co")
+    optimizer = torch.optim.Adam(model.parameters())
+    folder = Run(tmp_path)
+    keep(folder, model, optimizer, [{"epoch": 1, "test_accuracy": 0.5}])
+    checkpoint = folder.newest_checkpoint()
+    name = "0.analog_module."
+    checkpoint["model"] = {
+        key.replace(name, f"{name}array.0.0."): value for key, value in checkpoint["model"].items()
+    }
+    folder.save_last(checkpoint)
+    with pytest.raises(StoreError, match=r"last\.pt: does not fit this run: 0\.analog_m") as caught:
+        take_up(folder, model, optimizer)
+    assert "it is one now" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("tiles", ["aihwkit", "memristor"])
