@@ -41,7 +41,8 @@ def set_field(
 
     One number for all layers, a sequence with one a layer in the order of `fields_of`, or a
     mapping from names of layers, the others staying where they are. In a mapping a field may be
-    an array: (out, 1) a row, (1, in) a column, (out, in) a device. The scale from siemens to
+    an array: (out, 1) a row, (1, in) a column, (out, in) a device; layers of several matrices
+    (attention, recurrent, grouped) take one number only. The scale from siemens to
     weights is kept, as one reference and one converter gain are, or with `rescale` chosen anew,
     for the mean conductances at the new field.
     Raises InputError, with all layers as they were, for unknown names, fields outside the card's

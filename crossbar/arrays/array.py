@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from crossbar.arrays.devices import check_device, draw_devices, put, varied_steps
+from crossbar.arrays.devices import check_device, draw_devices, put, varied_steps, varies
 from crossbar.arrays.nominal import FieldAndScale, NominalDevice
 from crossbar.arrays.reading import Reading
 from crossbar.arrays.response import PulseResponse
@@ -69,7 +69,7 @@ class MemristorArray(nn.Module):
         self.response = PulseResponse(card, device.field_G)
         self.field = Reading(card, device.field_G, (out_size, in_size))
         self.nominal = NominalDevice(device, self.field)
-        self._varied = device.dw_min_dtod > 0 or device.w_min_dtod > 0 or device.w_max_dtod > 0
+        self._varied = varies(device)
         drawn = draw_devices(out_size, in_size, device, seed)
         for name, value in drawn._asdict().items():
             self.register_buffer(name, value, persistent=False)

@@ -54,7 +54,15 @@ def draw_devices(out_size: int, in_size: int, device: CardDevice, seed: int) -> 
     w_min = -(device.w_min * (1 + device.w_min_dtod * draws[1])).abs()
     w_max = torch.maximum(w_max, w_min + SMALLEST_RANGE)
     gain = (1 + device.dw_min_dtod * draws[2]).abs()
-    return Draws(w_min, w_max, gain * (device.w_max - device.w_min) / (w_max - w_min))
+    steps = gain * (device.w_max - device.w_min) / (w_max - w_min)
+    if not varies(device):  # one number for all devices instead of 4 bytes a device
+        steps = steps[:1, :1].clone().expand_as(steps)
+    return Draws(w_min, w_max, steps)
+
+
+def varies(device: CardDevice) -> bool:
+    """Whether devices have steps of their own."""
+    return device.dw_min_dtod > 0 or device.w_min_dtod > 0 or device.w_max_dtod > 0
 
 
 def varied_steps(scale: Tensor, c2c: float, pulses: Tensor, stream: RandomStream) -> Tensor:
