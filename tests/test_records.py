@@ -11,6 +11,7 @@ import pytest
 from stored_runs import files_below, store_run
 
 from experiments.report import markdown_table, table_rows
+from experiments.runs.first_version import without_unread
 from experiments.runs.groups import group_runs
 from experiments.runs.records import read_runs
 
@@ -262,3 +263,23 @@ def test_mnist_is_told_apart_from_fashion_mnist(tmp_path):
         store_run(tmp_path, data=SETTINGS["data"] | {"name": name})
     groups = group_runs(read_runs(tmp_path)[0])
     assert {group.difference for group in groups} == {"data.name=mnist", "data.name=fashion_mnist"}
+
+
+def test_a_momentum_that_adam_never_read_tells_no_runs_apart(tmp_path):
+    """Runs stored before it went stand beside those of today; the momentum of SGD counts."""
+    unread, today = ({"name": "adam", "lr": 0.1, **more} for more in ({"momentum": 0.9}, {}))
+    for seed, optimizer in enumerate((unread, today)):
+        store_run(tmp_path, seed=seed, optimizer=optimizer, data=SETTINGS["data"])
+    assert len(group_runs(read_runs(tmp_path)[0])) == 1
+    for seed, momentum in enumerate((0.9, 0.0)):
+        sgd = {"name": "sgd", "lr": 0.1, "momentum": momentum}
+        store_run(tmp_path, seed=seed, optimizer=sgd, data=SETTINGS["data"])
+    assert len(group_runs(read_runs(tmp_path)[0])) == 3
+
+
+def test_a_stored_configuration_is_read_without_what_adam_never_read():
+    stored = {"seed": 1, "optimizer": {"name": "adam", "lr": 0.1, "momentum": 0.9}}
+    assert without_unread(stored) == {"seed": 1, "optimizer": {"name": "adam", "lr": 0.1}}
+    assert stored["optimizer"]["momentum"] == 0.9
+    for other in ({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": None}, {}):
+        assert without_unread(other) == other
