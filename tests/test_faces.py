@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import crossbar
 import crossbar.arrays
 import device_models
 import device_models.junction
@@ -65,3 +67,17 @@ def test_type_checkers_see_the_names_that_are_lazy(face):
         if isinstance(node, ast.ImportFrom)
     }
     assert seen == face._LAZY
+
+
+def test_what_errors_docstrings_and_the_readme_tell_people_to_call_is_there():
+    root = Path(crossbar.__file__).parents[1]
+    sources = [p for folder in ("crossbar", "device_models") for p in (root / folder).rglob("*.py")]
+    told = {
+        (package, name)
+        for path in (root / "README.md", *sources)
+        for package, name in re.findall(r"\b(crossbar|device_models)\.(\w+)\(", path.read_text())
+    }
+    assert ("crossbar", "periphery") in told
+    faces = {"crossbar": crossbar, "device_models": device_models}
+    missing = [f"{package}.{name}" for package, name in told if name not in faces[package].__all__]
+    assert not missing, ", ".join(missing)
