@@ -34,6 +34,7 @@ from experiments.benchmarks.fit import bench_fit
 from experiments.benchmarks.networks import bench_field, bench_mlp, bench_resnet18
 from experiments.benchmarks.timing import Ceilings, Timing, measure_ceilings
 from experiments.benchmarks.training import bench_crossbar, bench_epoch, bench_loop
+from experiments.command.marked import with_part
 from experiments.command.options import USER_ERRORS, Parser, end, whole_number
 from experiments.runs.provenance import machine
 
@@ -48,8 +49,6 @@ BENCHMARKS: dict[str, Callable[[int], list[Timing]]] = {
     "field": bench_field,
     "fit": bench_fit,
 }
-MARKS = ("<!-- bench: python -m experiments.bench -->", "<!-- end of bench -->")
-
 
 MEMORY_AIM = 1.2
 
@@ -174,19 +173,14 @@ def _limits(timing: Timing, ceilings: Ceilings) -> list[str]:
 
 def renewed_readme(readme: Path, bench: Path) -> str:
     """Text of the file `readme` with the tables of the file `bench`; ValueError names the fault."""
-    text = readme.read_text()
-    for mark in MARKS:
-        if text.count(mark) != 1:
-            raise InputError(f"{readme} needs one {mark}")
     try:
-        return readme_with_bench(text, json.loads(bench.read_text()))
+        return readme_with_bench(readme.read_text(), json.loads(bench.read_text()))
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(f"{bench}: not a file of this command ({error!r})") from None
 
 
 def readme_with_bench(readme: str, content: dict[str, Any]) -> str:
     """The README with the tables of aims and limits between its markers."""
-    start, end = (readme.index(mark) for mark in MARKS)
     where, ceilings = content["machine"], Ceilings(**content["ceilings"])
     said = (
         f"{where['cpu_count']} cores, {where['threads']} threads, torch "
@@ -195,8 +189,7 @@ def readme_with_bench(readme: str, content: dict[str, Any]) -> str:
         f"written), float32 matrix products {ceilings.operations_per_s / 1e9:.0f} GFLOP/s."
     )
     parts = ["\n".join(aims_table(content)), said, "\n".join(limits_table(content))]
-    text = "\n\n".join(parts)
-    return f"{readme[: start + len(MARKS[0])]}\n\n{text}\n\n{readme[end:]}"
+    return with_part(readme, "bench", "\n\n".join(parts))
 
 
 def _memory() -> dict[str, tuple[int, int]]:

@@ -5,7 +5,8 @@
 
 Nothing is programmed anew: the field changes what is read of the same devices. Twice at each
 field: with the scale of the tiles kept, as one reference and one converter gain are, and chosen
-anew. Several runs of one kind are seeds of it.
+anew. Several runs of one kind are seeds of it. `--readme FILE` puts the table between the marks of
+the README.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from rich.table import Table
 
 from crossbar import fields_of, set_field
 from device_models.errors import InputError
-from device_models.files import write_together
+from device_models.files import write_atomically, write_together
 from device_models.plain_text import visible
+from experiments.command.marked import markdown_rows, with_part
 from experiments.command.options import USER_ERRORS, Parser, end, number
 from experiments.runs.store import Run
 from experiments.training.loop import accuracy
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a stored run")
     parser.add_argument("--fields", nargs="+", type=number(), default=FIELDS_G, metavar="G")
     parser.add_argument("--out", type=Path, metavar="JSON", help="also write the accuracies here")
+    parser.add_argument("--readme", type=Path, help="also renew the table of a README")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     given = parser.parse_args(arguments)
     try:
@@ -46,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.out:
             text = json.dumps({"runs": carried}, indent=1) + "\n"
             write_together({given.out: text}, overwrite=given.overwrite)
+        if given.readme:
+            write_atomically(given.readme, readme_with_carried(given.readme.read_text(), carried))
     except USER_ERRORS as error:
         end(error)
     show(carried)
@@ -80,17 +85,30 @@ def _accuracy_at(network: StoredNetwork, field_G: float, rescale: bool) -> float
     return accuracy(network.model, network.test)
 
 
+HEADINGS = ("field [G]", "scale kept [%]", "scale anew [%]")
+
+
+def rows(carried: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Field, mean and standard deviation over the runs with either scale, as text."""
+    return [
+        (f"{field_G:g}", *(_mean([run[name][i] for run in carried]) for name in SCALES))
+        for i, field_G in enumerate(carried[0]["fields_G"])
+    ]
+
+
 def show(carried: Sequence[dict[str, Any]]) -> None:
-    """Print mean and standard deviation over the runs at each field."""
-    first = carried[0]
+    """Print the table."""
     table = Table(box=None, pad_edge=False, title=visible(_title(carried)), title_justify="left")
-    for heading in ("field [G]", "scale kept [%]", "scale anew [%]"):
+    for heading in HEADINGS:
         table.add_column(heading, justify="right")
-    for i, field_G in enumerate(first["fields_G"]):
-        table.add_row(
-            f"{field_G:g}", *(_mean([run[name][i] for run in carried]) for name in SCALES)
-        )
+    for row in rows(carried):
+        table.add_row(*row)
     Console().print(table)
+
+
+def readme_with_carried(readme: str, carried: Sequence[dict[str, Any]]) -> str:
+    """The README with the table between its marks."""
+    return with_part(readme, "carried", markdown_rows(rows(carried), HEADINGS))
 
 
 def _title(carried: Sequence[dict[str, Any]]) -> str:

@@ -22,6 +22,7 @@ from device_models import DeviceCard, load_card
 from device_models.files import read_limited, remove_leftovers, write_together
 from device_models.plain_text import visible
 from device_models.plotting import draw_card
+from experiments.command.marked import markdown_rows, with_part
 from experiments.command.options import USER_ERRORS, Parser, end
 from experiments.command.shown import markdown, warn
 from experiments.figures.style import png
@@ -145,10 +146,9 @@ def print_table(groups: list[Group], console: Console) -> None:
 def markdown_table(rows: list[tuple[str, ...]]) -> str:
     """The result table as Markdown, without the time: it is that of the machine and its load."""
     time = COLUMNS.index("s / epoch")
-    cells = [tuple(map(markdown, row)) for row in (COLUMNS, *rows)]
-    lines = [cells[0], ("---",) * len(COLUMNS), *cells[1:]]
-    lines = [(*line[:time], *line[time + 1 :]) for line in lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    head, *lines = (tuple(map(markdown, row)) for row in (COLUMNS, *rows))
+    shown = [(*line[:time], *line[time + 1 :]) for line in lines]
+    return markdown_rows(shown, (*head[:time], *head[time + 1 :])) + "\n"
 
 
 def readme_with_results(readme: str, store: Path) -> str:
@@ -157,13 +157,7 @@ def readme_with_results(readme: str, store: Path) -> str:
 
 
 def _with_table(readme: str, groups: list[Group]) -> str:
-    start, close, end = "<!-- results:", "-->\n", "<!-- end of results -->"
-    head, begun, rest = readme.partition(start)
-    command, closed, old = rest.partition(close)
-    if readme.count(start) != 1 or readme.count(end) != 1 or end not in old:
-        raise StoreError(f"the README needs one {start} ... --> and after it one {end}")
-    table = markdown_table(table_rows(groups))
-    return f"{head}{begun}{command}{closed}\n{table}\n{end}{old.split(end)[1]}"
+    return with_part(readme, "results", markdown_table(table_rows(groups)))
 
 
 def _read_text(path: Path) -> str:

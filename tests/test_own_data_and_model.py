@@ -133,11 +133,18 @@ def test_another_source_or_other_pixels_make_another_run(folder):
         (["data=image_folder"], "data.folder must be given"),
         (["model=custom"], "model.target must be given"),
         (["data=arrays", "data.file=nowhere.npz"], "nowhere.npz: No such file or directory"),
+        (
+            ["data=arrays", "data.file=my.npz", "trainer.train_images=41"],
+            "trainer.train_images=41: 40 images are there, null takes them all",
+        ),
+        (
+            [*ARRAYS, "data.held_out=40"],
+            "data.held_out=40: 39 images can be held out, one has to stay",
+        ),
         (["data=image_folder", "data.folder=nowhere"], "data.folder=nowhere is no folder"),
         (["data=image_folder", "data.folder=pictures", "data.colour=red"], "one of grey, rgb"),
         ([*ARRAYS, "model.kernel_size=9"], "do not fit a 3 x 8 x 10 image"),
         ([*ARRAYS, "model.kernel_size=3", "model.in_channels=2"], "choose in_channels=3"),
-        ([*ARRAYS, "trainer.train_images=41"], "from 1 to 40"),
         ([*ARRAYS, "model=custom", "model.target=mynets.Nett"], "its networks: Net"),
         ([*ARRAYS, *CUSTOM, "model.arguments={wide:3}"], "unexpected keyword argument 'wide'"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from crossbar import fields_of
+from experiments.carry import readme_with_carried
 from experiments.fit_device import main as fit_device
 from experiments.report import readme_with_results
 from experiments.runs.store import list_runs
 
 ROOT = Path(__file__).parents[1]
+STORE = ROOT / "experiments" / "results"
 README = (ROOT / "README.md").read_text()
 
 
@@ -72,11 +75,18 @@ def test_make_targets_exist():
 
 
 def test_its_table_is_that_of_the_stored_runs():
-    assert readme_with_results(README, ROOT / "experiments" / "results") == README
+    assert readme_with_results(README, STORE) == README
+
+
+def test_its_table_of_fields_is_that_of_the_stored_networks():
+    stored = json.loads((STORE / "carried.json").read_text())
+    assert readme_with_carried(README, stored["runs"]) == README
+    runs = {(run.result()["name"], run.result()["seed"]) for run in list_runs(STORE)}
+    assert {(run["name"], run["seed"]) for run in stored["runs"]} <= runs
 
 
 def test_stored_runs_say_where_they_come_from():
-    runs = list_runs(ROOT / "experiments" / "results")
+    runs = list_runs(STORE)
     assert len(runs) >= 12
     for run in runs:
         result = run.result()
