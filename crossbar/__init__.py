@@ -11,15 +11,25 @@ import crossbar.compat as _compat
 
 if TYPE_CHECKING:
     from crossbar.activation import EMActivation, replace_activations
-    from crossbar.conversion import crossbar_layers, to_crossbar
+    from crossbar.checkpoint import load_plain_state, plain_state
+    from crossbar.compat import InstallError
+    from crossbar.conversion import count_crossbar_weights, crossbar_layers, to_crossbar
     from crossbar.curves import CardCurves
     from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
-    from crossbar.field_map import fields_of, set_draw, set_field, set_nonidealities
+    from crossbar.field_map import (
+        fields_of,
+        memristor_layers,
+        set_draw,
+        set_field,
+        set_nonidealities,
+    )
     from crossbar.finite import NonFiniteError
-    from crossbar.nodes.follow import Follow, followed
+    from crossbar.nodes import Follow, followed
     from crossbar.nonideality import Nonideality, StuckCells, WriteNoise
-    from crossbar.rpu import rpu_config
-    from crossbar.scale import weight_scale
+    from crossbar.reads import periphery
+    from crossbar.recipes import recipe_settings
+    from crossbar.rpu import TILES, rpu_config
+    from crossbar.scale import ZEROS, WeightScale, symmetry_point, weight_scale
     from crossbar.tile import MemristorRPUConfig, MemristorTile
     from crossbar.zero import ZeroChoice, recommended_zero, zero_of_weight
     from device_models import __version__
@@ -27,29 +37,40 @@ if TYPE_CHECKING:
 _compat.check_versions()  # a pair that was never tried is tried out before anything needs it
 
 __all__ = [
+    "TILES",
+    "ZEROS",
     "CardCurves",
     "CardDevice",
     "EMActivation",
     "Follow",
+    "InstallError",
     "LSMOPVDFCoPresetDevice",
     "MemristorRPUConfig",
     "MemristorTile",
     "NonFiniteError",
     "Nonideality",
     "StuckCells",
+    "WeightScale",
     "WriteNoise",
     "ZeroChoice",
     "__version__",
+    "count_crossbar_weights",
     "crossbar_layers",
     "fields_of",
     "followed",
+    "load_plain_state",
+    "memristor_layers",
+    "periphery",
+    "plain_state",
     "pulsed_device",
+    "recipe_settings",
     "recommended_zero",
     "replace_activations",
     "rpu_config",
     "set_draw",
     "set_field",
     "set_nonidealities",
+    "symmetry_point",
     "to_crossbar",
     "weight_scale",
     "zero_of_weight",
@@ -57,19 +78,29 @@ __all__ = [
 
 _WITHOUT_AIHWKIT = {
     "crossbar.activation": ("EMActivation", "replace_activations"),
+    "crossbar.compat": ("InstallError",),
     "crossbar.curves": ("CardCurves",),
     "crossbar.finite": ("NonFiniteError",),
-    "crossbar.nodes.follow": ("Follow", "followed"),
+    "crossbar.nodes": ("Follow", "followed"),
     "crossbar.nonideality": ("Nonideality", "StuckCells", "WriteNoise"),
-    "crossbar.scale": ("weight_scale",),
+    "crossbar.scale": ("ZEROS", "WeightScale", "symmetry_point", "weight_scale"),
     "crossbar.zero": ("ZeroChoice", "recommended_zero", "zero_of_weight"),
     "device_models": ("__version__",),
 }
 _ON_AIHWKIT = {
-    "crossbar.conversion": ("crossbar_layers", "to_crossbar"),
+    "crossbar.checkpoint": ("load_plain_state", "plain_state"),
+    "crossbar.conversion": ("count_crossbar_weights", "crossbar_layers", "to_crossbar"),
     "crossbar.device": ("CardDevice", "LSMOPVDFCoPresetDevice", "pulsed_device"),
-    "crossbar.field_map": ("fields_of", "set_draw", "set_field", "set_nonidealities"),
-    "crossbar.rpu": ("rpu_config",),
+    "crossbar.field_map": (
+        "fields_of",
+        "memristor_layers",
+        "set_draw",
+        "set_field",
+        "set_nonidealities",
+    ),
+    "crossbar.reads": ("periphery",),
+    "crossbar.recipes": ("recipe_settings",),
+    "crossbar.rpu": ("TILES", "rpu_config"),
     "crossbar.tile": ("MemristorRPUConfig", "MemristorTile"),
 }
 _HOMES = {

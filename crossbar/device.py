@@ -19,11 +19,8 @@ from aihwkit.simulator.parameters.mapping import MappingParameter
 
 from crossbar.nodes.even import N_NODES, step_nodes
 from crossbar.nodes.follow import complaint_about_nodes
-from crossbar.scale import SPAN, complaint_about_zero, scale_of
+from crossbar.scale import SPAN, WeightScale, complaint_about_zero, scale_of
 from crossbar.scale import ZEROS as ZEROS
-from crossbar.scale import WeightScale as WeightScale
-from crossbar.scale import symmetry_point as symmetry_point
-from crossbar.scale import weight_scale as weight_scale
 from crossbar.zero import evenly
 from device_models import DeviceCard, load_card
 from device_models.errors import InputError

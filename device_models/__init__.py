@@ -7,20 +7,19 @@ Facts of the paper are cited by rows of the ledger (M1, E9, 6.3), on `cards/lsmo
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from device_models.card import CardError, Conditions, DeviceCard
 from device_models.curves import ExponentialMixture
 from device_models.errors import FieldCrossbarError, InputError
 from device_models.library import CardSummary, list_cards, load_card
+from device_models.on_first_use import names_on_first_use as _names_on_first_use
 
 if TYPE_CHECKING:
     from device_models.fit import CardFit, CurveFit, FitError, fit_card, fit_curves
-    from device_models.junction.memristor import Memristor, MemristorParameters
-    from device_models.pulses import PulseData, PulseDataError, read_pulses
-    from device_models.pulses.together import read_branches
+    from device_models.junction import Memristor, MemristorParameters
+    from device_models.pulses import PulseData, PulseDataError, read_branches, read_pulses
 
 try:
     __version__ = version("fieldcrossbar")
@@ -52,21 +51,10 @@ __all__ = [
 ]
 
 _LAZY = {
-    **dict.fromkeys(("CardFit", "CurveFit", "FitError", "fit_card", "fit_curves"), "fit"),
-    **dict.fromkeys(("Memristor", "MemristorParameters"), "junction.memristor"),
-    **dict.fromkeys(("PulseData", "PulseDataError", "read_pulses"), "pulses"),
-    "read_branches": "pulses.together",
+    "fit": ("CardFit", "CurveFit", "FitError", "fit_card", "fit_curves"),
+    "junction": ("Memristor", "MemristorParameters"),
+    "pulses": ("PulseData", "PulseDataError", "read_branches", "read_pulses"),
 }
-"""Modules of the names that are loaded when they are first asked for."""
+"""Rooms, and the names of each that are loaded when they are first asked for."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    globals()[name] = value  # the next look-up does not come here
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = _names_on_first_use(__name__, _LAZY)

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from device_models.errors import InputError
 from device_models.files import write_together
-from device_models.junction.stdp import READINGS
+from device_models.junction import READINGS
 from experiments.command.options import USER_ERRORS, Parser, end, number
 from experiments.figures.style import png
 from experiments.paper.figures import (

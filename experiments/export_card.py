@@ -14,12 +14,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from crossbar.device import ZEROS
+from crossbar import ZEROS
 from crossbar.preset_source import preset_source
 from device_models import DeviceCard, load_card
 from device_models.errors import FieldCrossbarError, InputError
-from device_models.exports.lookup_table import crosssim_files, table_csv
-from device_models.exports.neurosim import neurosim_json, neurosim_parameters
+from device_models.exports import crosssim_files, neurosim_json, neurosim_parameters, table_csv
 from device_models.files import write_together
 from experiments.command.options import USER_ERRORS, Parser, end, number
 

@@ -21,8 +21,7 @@ try:
 except ImportError as wrong_install:
     sys.exit(f"error: {wrong_install}")
 
-from crossbar.conversion import count_crossbar_weights
-from crossbar.finite import NonFiniteError
+from crossbar import NonFiniteError, count_crossbar_weights
 from device_models import load_card
 from experiments.command.hydra_app import JOB_ERRORS, run_app, shows_tracebacks
 from experiments.data import known_identity, load_data

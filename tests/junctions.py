@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from device_models import Memristor
-from device_models.junction.variability import Variability
+from device_models.junction import Variability
 
 SPREAD = Variability(
     r_low=0.1, r_high=0.2, v_ltp_V=0.05, v_ltd_V=0.04, coercivity_lsmo=0.1, coercivity_co=0.1

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from crossbar.device import CardDevice
+from crossbar import CardDevice
 from device_models import load_card
 from device_models.steps import step_size
 

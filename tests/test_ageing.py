@@ -7,7 +7,7 @@ import pytest
 from junctions import after, aligned_plateau_ohm
 
 from device_models import Memristor
-from device_models.junction.ageing import Ageing
+from device_models.junction import Ageing
 
 
 def test_retention_option_relaxes_exponentially():

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_models import fit_card
+from device_models.fit import select_branches
 from device_models.fit.bands import all_readings, band_of, bands, drift
-from device_models.fit.branches import select_branches
 from device_models.fit.uncertainty import limited
 from device_models.pulses import PulseData, Segment
 

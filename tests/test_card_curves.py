@@ -12,8 +12,7 @@ from crossbar import EMActivation
 from crossbar.curves import QUANTITIES, CardCurves
 from crossbar.curves.field import part_shares
 from device_models import DeviceCard, ExponentialMixture
-from device_models.card import Curve
-from device_models.card.field import FieldTable, TwoLayers
+from device_models.card import Curve, FieldTable, TwoLayers
 from device_models.curves import (
     GeometricExponential,
     GeometricLogistic,

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from device_models import CardError, DeviceCard, load_card
 from device_models.card import BRANCHES, Curve, FieldTable, TwoLayers, card_from_dict
 from device_models.curves import ExponentialMixture, LogStep, MonotoneSpline
-from device_models.junction.conduction import resistance_ohm
-from device_models.junction.magnetics import CO, LSMO, Electrodes, antiparallel_fraction
+from device_models.junction import CO, LSMO, Electrodes, antiparallel_fraction, resistance_ohm
 from device_models.reconstruct import reconstruct_states
 
 N = np.arange(65.0)

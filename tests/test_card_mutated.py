@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from device_models import CardError, fit_card, load_card
 from device_models.card import card_from_dict
-from device_models.junction.magnetics import antiparallel_fraction
+from device_models.junction import antiparallel_fraction
 from device_models.pulses import PulseData, Segment
 
 json_values = st.recursive(

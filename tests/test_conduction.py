@@ -7,7 +7,7 @@ import pytest
 from junctions import settled
 
 from device_models import Memristor
-from device_models.junction.conduction import (
+from device_models.junction import (
     Conduction,
     aligned_resistance_ohm,
     resistance_ohm,

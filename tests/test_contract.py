@@ -15,16 +15,19 @@ from torch import Tensor, nn
 
 from crossbar import EMActivation, pulsed_device
 from crossbar.activation import interpolation_cpu
-from crossbar.arrays import response_cpu
-from crossbar.arrays.array import MemristorArray
+from crossbar.arrays import MemristorArray, response_cpu
 from crossbar.kernels.contract import address, plain
 from crossbar.random import RandomStream
-from crossbar.reads import read_cpu
-from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.read import convolve, convolve_back, crossbar_product
-from crossbar.reads.window import Window
-from crossbar.recipes import RECIPES, make_recipe, recipe_settings
-from crossbar.recipes.minibatch import Minibatch
+from crossbar.reads import (
+    Converters,
+    Window,
+    convolve,
+    convolve_back,
+    crossbar_product,
+    periphery,
+    read_cpu,
+)
+from crossbar.recipes import RECIPES, Minibatch, make_recipe, recipe_settings
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 
 FINE = {"out_noise": 0.0, "dac_bits": 24, "adc_bits": 32}

@@ -8,11 +8,9 @@ from aihwkit.nn import AnalogConv2d
 from aihwkit.simulator.parameters.enums import NoiseManagementType
 from torch import nn
 
-from crossbar.device import CardDevice
+from crossbar import CardDevice
 from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.read import convolve, convolve_back
-from crossbar.reads.window import Window
+from crossbar.reads import Converters, Window, convolve, convolve_back, periphery
 from crossbar.recipes import recipe_settings
 from crossbar.tile import MemristorConv2d, MemristorRPUConfig
 

@@ -20,12 +20,18 @@ from device_models.curves import (
     Logistic,
     StretchedExponential,
 )
-from device_models.fit import as_mixture, fit_curves
-from device_models.fit.branches import Branch, select_branches
+from device_models.fit import (
+    CANDIDATES,
+    Branch,
+    Points,
+    as_mixture,
+    choose_law,
+    fit_curves,
+    fit_law,
+    select_branches,
+)
 from device_models.fit.findings import find_findings
-from device_models.fit.laws import CANDIDATES, Points, fit_law
 from device_models.fit.noise import robust_weights
-from device_models.fit.select import choose_law
 from device_models.fit.solver import signed_least_squares
 from device_models.pulses import PulseData, Segment
 

@@ -39,18 +39,19 @@ from torch import nn
 import crossbar
 import device_models
 from crossbar import (
+    TILES,
+    ZEROS,
     LSMOPVDFCoPresetDevice,
     MemristorRPUConfig,
     compat,
+    periphery,
     pulsed_device,
     rpu_config,
+    symmetry_point,
     to_crossbar,
     weight_scale,
 )
-from crossbar.device import ZEROS, symmetry_point
 from crossbar.probe import probe
-from crossbar.reads.converters import periphery
-from crossbar.rpu import TILES
 from device_models import CardError, DeviceCard, ExponentialMixture, list_cards, load_card
 from device_models.card import BRANCHES, Curve, Spread
 from device_models.steps import step_size

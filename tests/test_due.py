@@ -7,11 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossbar.arrays.array import MemristorArray
-from crossbar.device import pulsed_device
+from crossbar import pulsed_device
+from crossbar.arrays import MemristorArray
 from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.window import Window
+from crossbar.reads import Converters, Window, periphery
 from crossbar.recipes import make_recipe, recipe_settings
 from crossbar.recipes.due_cpu import CHUNK, take_due
 from crossbar.recipes.minibatch import Minibatch, largest

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from crossbar import pulsed_device
-from crossbar.arrays.response import PulseResponse
+from crossbar.arrays import PulseResponse
 from crossbar.probe import probe
 from device_models import DeviceCard, load_card
 from device_models.card import BRANCHES, Curve

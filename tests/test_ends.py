@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from device_models import CardError, FitError, fit_card
 from device_models.card import card_from_dict
 from device_models.curves import ExponentialMixture, Logistic
+from device_models.exports import neurosim_parameters
 from device_models.exports.lookup_table import lookup_table
-from device_models.exports.neurosim import neurosim_parameters
 from device_models.fit import fit_curves
 from device_models.fit.quality import field_ranges
 from device_models.pulses import PulseData, Segment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from device_models.junction.energy import joule_energy_J, strip_field_G, thin_wire_field_G
+from device_models.junction import joule_energy_J, strip_field_G, thin_wire_field_G
 
 
 def test_thin_wire_gives_the_stated_100_gauss():

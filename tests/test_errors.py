@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from device_models.errors import FieldCrossbarError, InputError
+from device_models import FieldCrossbarError, InputError
 from experiments.command.options import USER_ERRORS
 
 ROOT = Path(__file__).parents[1]

@@ -18,8 +18,7 @@ from aihwkit.simulator.parameters.enums import RPUDataType
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from crossbar import pulsed_device
-from crossbar.device import ZEROS
+from crossbar import ZEROS, pulsed_device
 from crossbar.preset_source import class_name, preset_source
 from crossbar.probe import probe
 from device_models import CardError, DeviceCard, ExponentialMixture

@@ -28,14 +28,12 @@ from device_models.curves import (
     StretchedExponential,
     blend,
 )
-from device_models.fit import CANDIDATES, as_mixture
-from device_models.fit.branches import select_branches
+from device_models.fit import CANDIDATES, as_mixture, select_branches
 from device_models.fit.laws import SIZES, Points, fit_law
 from device_models.fit.noise import level_weights
 from device_models.fit.solver import correlation_time, covariance, solve
 from device_models.fit.spread import device_covariance, pulse_noise
-from device_models.junction.conduction import resistance_ohm
-from device_models.junction.magnetics import CO, LSMO
+from device_models.junction import CO, LSMO, resistance_ohm
 from device_models.library import CARD_FOLDER
 from device_models.pulses import PulseData, Segment
 from device_models.reconstruct import reconstruct_states

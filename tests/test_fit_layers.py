@@ -14,8 +14,8 @@ from crossbar.probe import measure_tile
 from device_models import CardFit, fit_card, load_card
 from device_models.card import BRANCHES, LAYER_KEYS, TwoLayers, card_from_dict
 from device_models.curves import ExponentialMixture
+from device_models.exports import neurosim_json
 from device_models.exports.lookup_table import lookup_table, table_csv
-from device_models.exports.neurosim import neurosim_json
 from device_models.fit import fit_curves
 from device_models.pulses import PulseData, Segment
 from experiments.figures.fit import draw_fit

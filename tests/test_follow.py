@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from responses import card_of, exponential_card, s_card, s_shape, spline_through
 
 from crossbar import CardDevice, followed, pulsed_device
-from crossbar.arrays.array import MemristorArray
-from crossbar.arrays.response import PulseResponse
+from crossbar.arrays import MemristorArray, PulseResponse
 from crossbar.arrays.travel import branch_curve, distance
-from crossbar.nodes.even import N_NODES, step_nodes
-from crossbar.nodes.follow import Follow, Miss
+from crossbar.nodes import N_NODES, Follow, Miss, step_nodes
 from crossbar.nodes.walk import (
     _form,
     _walk,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import crossbar
 from device_models import PulseData, fit_card
-from device_models.fit.bands import band_of
+from device_models.fit import band_of
 from device_models.pulses import Segment
 from experiments.command.quantities import count, numbered, percent, si, span
 from experiments.command.severity import Severity, severity_of

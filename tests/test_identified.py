@@ -9,11 +9,10 @@ import pytest
 
 from device_models import fit_card, read_pulses
 from device_models.curves import ExponentialMixture, Logistic, PowerLaw
+from device_models.fit import choose_law, select_branches
 from device_models.fit import curve_fit as curve_fit_module
-from device_models.fit.branches import select_branches
 from device_models.fit.identified import degenerate, too_certain
 from device_models.fit.laws import CANDIDATES, Points, fit_law, prior_std, refit
-from device_models.fit.select import choose_law
 from device_models.fit.solver import Solution, beyond, covariance
 from device_models.fit.uncertainty import (
     chance_of_difference,

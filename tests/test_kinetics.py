@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from junctions import after, settled
 
 from device_models import Memristor, MemristorParameters
-from device_models.junction.kinetics import equivalent_pulses
+from device_models.junction import equivalent_pulses
 
 PULSES = st.lists(
     st.tuples(st.floats(-2.5, 2.5), st.floats(0, 1.0)),

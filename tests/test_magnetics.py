@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_models.junction.magnetics import (
+from device_models.junction import (
     CO,
     LSMO,
     Electrodes,

@@ -10,12 +10,9 @@ from test_recipes import SIZE, recipe_on, tiki_taka
 from torch.nn import functional
 
 from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.read import convolve, convolve_back, crossbar_product
-from crossbar.reads.window import Window
-from crossbar.recipes import RECIPES, recipe_settings
+from crossbar.reads import Converters, Window, convolve, convolve_back, crossbar_product, periphery
+from crossbar.recipes import RECIPES, Minibatch, recipe_settings
 from crossbar.recipes.analog_sgd import expected_pulses, shares
-from crossbar.recipes.minibatch import Minibatch
 
 LARGEST, SPACING = torch.finfo(torch.float32).max, 2.0**-149
 magnitudes = st.floats(-149, 127).map(lambda exponent: 2.0**exponent)

@@ -10,10 +10,7 @@ import pytest
 from junctions import SPREAD, after, settled
 
 from device_models import Memristor
-from device_models.junction.conduction import resistance_ohm
-from device_models.junction.magnetics import Layer
-from device_models.junction.memristor import fluorine_in_coo
-from device_models.junction.variability import Variability
+from device_models.junction import Layer, Variability, fluorine_in_coo, resistance_ohm
 
 
 def test_field_and_pulses_commute_exactly():

@@ -12,14 +12,12 @@ from aihwkit.optim.context import AnalogContext
 from aihwkit.simulator.tiles.base import SimulatorTileWrapper
 from torch import nn
 
+from crossbar import count_crossbar_weights, load_plain_state, plain_state, rpu_config, to_crossbar
 from crossbar.activation import EMActivation
-from crossbar.checkpoint import load_plain_state, plain_state
-from crossbar.conversion import count_crossbar_weights, to_crossbar
 from crossbar.networks import BLOCK_ORDERS, DOWNSAMPLING, MODELS, PaperCNN, build_model
 from crossbar.networks.folding import can_fold
-from crossbar.reads.converters import periphery
+from crossbar.reads import periphery
 from crossbar.recipes import RECIPES
-from crossbar.rpu import rpu_config
 from device_models import load_card
 
 FIELDS = [50.0 * i for i in range(8)]

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from crossbar import pulsed_device, set_draw, set_field, set_nonidealities, to_crossbar
-from crossbar.arrays.array import MemristorArray
+from crossbar.arrays import MemristorArray
 from crossbar.nonideality import Cells, Nonideality, StuckCells, WriteNoise
 from crossbar.random import RandomStream
-from crossbar.reads.converters import periphery
+from crossbar.reads import periphery
 from device_models import load_card
 
 CARD = "lsmo_pvdf_co"

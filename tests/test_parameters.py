@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from device_models import MemristorParameters
-from device_models.junction.parameters import SOURCES
+from device_models.junction import SOURCES
 
 
 def test_every_parameter_says_where_it_comes_from():

@@ -13,8 +13,7 @@ from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.analog_mvm import AnalogMVM
 
 from crossbar.random import LONG, RandomStream
-from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.read import crossbar_product
+from crossbar.reads import Converters, crossbar_product, periphery
 
 NOISELESS = {
     "default": periphery(out_noise=0.0),

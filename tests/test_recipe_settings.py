@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from crossbar import pulsed_device, rpu_config, to_crossbar
-from crossbar.arrays.array import MemristorArray
+from crossbar import MemristorRPUConfig, MemristorTile, pulsed_device, rpu_config, to_crossbar
+from crossbar.arrays import MemristorArray
 from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, periphery
+from crossbar.reads import Converters, periphery
 from crossbar.recipes import (
     RECIPES,
     SETTINGS,
@@ -26,7 +26,6 @@ from crossbar.recipes import (
     make_recipe,
     recipe_settings,
 )
-from crossbar.tile import MemristorRPUConfig, MemristorTile
 
 CARD = "lsmo_pvdf_co"
 VARIANTS = {

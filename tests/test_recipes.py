@@ -9,13 +9,11 @@ from scipy.stats import ks_2samp
 from sequential import SequentialArray
 
 from crossbar import pulsed_device
-from crossbar.arrays.array import MemristorArray
+from crossbar.arrays import MemristorArray
 from crossbar.random import RandomStream
-from crossbar.reads.converters import Converters, periphery
-from crossbar.reads.window import Window
-from crossbar.recipes import Recipe, RecipeSettings, make_recipe, recipe_settings
+from crossbar.reads import Converters, Window, periphery
+from crossbar.recipes import Minibatch, Recipe, RecipeSettings, make_recipe, recipe_settings
 from crossbar.recipes.analog_sgd import expected_pulses, shares
-from crossbar.recipes.minibatch import Minibatch
 from device_models import load_card
 
 SIZE = (12, 20)

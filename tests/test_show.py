@@ -13,8 +13,7 @@ import pytest
 from mutations import changed, check_mutations
 
 from device_models import PulseData, PulseDataError
-from device_models.pulses import Segment
-from device_models.pulses.types import ColumnUse
+from device_models.pulses import ColumnUse, Segment
 from experiments import fit_device
 from experiments.command.text_plot import Panel, text_plot
 from experiments.figures.show import draw_readings

@@ -18,7 +18,7 @@ from crossbar.probe import measure_tile, single_pulse_tile
 from device_models import CardError, FitError, fit_card, read_pulses
 from device_models.card import Spread, card_from_dict
 from device_models.curves import ExponentialMixture
-from device_models.fit.branches import select_branches
+from device_models.fit import select_branches
 from device_models.fit.levels import components
 from device_models.fit.spread import device_covariance, pulse_noise, white_noise
 from device_models.pulses import PulseData, Segment

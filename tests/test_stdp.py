@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_models import Memristor
-from device_models.junction.stdp import (
+from device_models.junction import (
     READINGS,
     Spike,
+    Variability,
     conductance_change,
     single_spike_change,
     spike_pair,
@@ -18,7 +19,6 @@ from device_models.junction.stdp import (
     stdp_start,
     superpose,
 )
-from device_models.junction.variability import Variability
 
 DELAYS_S = np.linspace(-0.06, 0.06, 25)
 

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from traces import quick, relax
 
-from device_models.pulses import PulseData, PulseDataError, read_pulses
+from device_models.pulses import PulseData, PulseDataError, read_branches, read_pulses
 from device_models.pulses.columns.headings import read_heading
-from device_models.pulses.together import read_branches
 from experiments.command.severity import Severity, severity_of
 from experiments.command.spoken import spoken
 from experiments.fitting.fit_options import parse, reader_options

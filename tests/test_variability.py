@@ -7,7 +7,7 @@ import pytest
 from junctions import SPREAD, after, aligned_plateau_ohm
 
 from device_models import Memristor, MemristorParameters
-from device_models.junction.variability import Variability
+from device_models.junction import Variability
 
 ONE_SITE = MemristorParameters(sites_per_axis=1)
 

@@ -16,6 +16,7 @@ from responses import card_of, exponential_card, s_card, spline_through
 from torch import nn
 
 from crossbar import (
+    ZEROS,
     CardDevice,
     pulsed_device,
     recommended_zero,
@@ -23,10 +24,9 @@ from crossbar import (
     weight_scale,
     zero_of_weight,
 )
+from crossbar.arrays import PulseResponse
 from crossbar.arrays.array import check_device
-from crossbar.arrays.response import PulseResponse
-from crossbar.device import ZEROS
-from crossbar.nodes.even import N_NODES, step_nodes
+from crossbar.nodes import N_NODES, step_nodes
 from crossbar.zero import LITTLE_ROOM, ROOM
 from device_models import CardError, ExponentialMixture, list_cards, load_card
 from device_models.card import BRANCHES, Curve, DeviceCard, card_from_dict

@@ -38,10 +38,12 @@ class MemristorPair(nn.Module):
 
     @property
     def device(self) -> CardDevice:
+        """Device of both arrays."""
         return self.plus.device
 
     @property
     def stream(self) -> RandomStream:
+        """Random numbers of the `plus` array, which recipes draw theirs from."""
         return self.plus.stream
 
     @property

@@ -10,7 +10,7 @@ from crossbar.recipes.analog_sgd import AnalogSGDSettings, MomentumPulses, Stoch
 from crossbar.recipes.base import MakeArray, Recipe
 from crossbar.recipes.minibatch import Minibatch
 from crossbar.recipes.mixed_precision import MixedPrecision, MixedPrecisionSettings
-from crossbar.recipes.settings import RecipeSettings
+from crossbar.recipes.settings import RecipeSettings, not_read
 from crossbar.recipes.tiki_taka import TikiTaka, TikiTakaSettings
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "RecipeSettings",
     "TikiTakaSettings",
     "make_recipe",
+    "not_read",
     "recipe_settings",
 ]
 

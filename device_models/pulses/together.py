@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from device_models.pulses import read_pulses
 from device_models.pulses.branches.checks import check_segments
+from device_models.pulses.one_file import read_pulses
 from device_models.pulses.types import ColumnUse, PulseData, PulseDataError, Segment, common, show
 
 FILES_ARE = ("device", "cycle")

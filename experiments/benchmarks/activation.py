@@ -77,7 +77,7 @@ def _operations(module: Any) -> float:
     if isinstance(module, nn.ReLU):
         return 2
     if isinstance(module, EMActivation) and module._grid is not None:
-        return 6.75 * module._grid.n_nodes + 34  # counted in crossbar/kernels/interpolation_cpu.py
+        return 6.75 * module._grid.n_nodes + 34  # counted in its compiled form
     return 0
 
 

@@ -16,9 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import transforms
 
-from crossbar import EMActivation, to_crossbar
+from crossbar import TILES, EMActivation, to_crossbar
 from crossbar.networks import PaperCNN
-from crossbar.rpu import TILES
 from experiments.benchmarks.timing import Timing, Work, compare
 from experiments.data import ImageSet, load_data, subset
 from experiments.training.loop import Images, make_optimizer, train_epoch

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from device_models.card import BRANCHES
-from device_models.fit import CardFit
-from device_models.fit.branch import Branch
+from device_models.fit import Branch, CardFit
 from device_models.plain_text import one_line
 from device_models.plotting import si_scale
 from experiments.command.quantities import spans_decades

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from device_models.fit.bands import Band
+from device_models.fit import Band
 from experiments.figures.style import COLOURS
 from experiments.fitting.confidence import confidence
 from experiments.fitting.fit_report import Report, curve_covariance

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from device_models.pulses import PulseData, PulseDataError, read_pulses
-from device_models.pulses.together import read_branches
+from device_models.pulses import PulseData, PulseDataError, read_branches, read_pulses
 from experiments.command.quantities import listed
 from experiments.fitting.conditions import choose_condition, only, pulse_note
 from experiments.fitting.fit_options import reader_options

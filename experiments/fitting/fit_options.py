@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from device_models.card import KINDS
-from device_models.fit import CANDIDATES
-from device_models.fit.curve_fit import MAX_BOOTSTRAP, MAX_SEED
+from device_models.fit import CANDIDATES, MAX_BOOTSTRAP, MAX_SEED
 from experiments.command.options import Parser, number, whole_number
 
 ROLES = (

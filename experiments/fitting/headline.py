@@ -13,13 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import crossbar
-from crossbar.device import weight_scale
+from crossbar import weight_scale
 from device_models import DeviceCard
-from device_models.exports.neurosim import neurosim_parameters
-from device_models.fit import CardFit
-from device_models.fit.bands import drift
-from device_models.fit.branch import Branch
-from device_models.fit.spread import PulseNoise
+from device_models.exports import neurosim_parameters
+from device_models.fit import Branch, CardFit, PulseNoise, drift
 from device_models.steps import step_size
 from experiments.fitting.confidence import Z95
 from experiments.fitting.tile_check import TileCheck, range_at

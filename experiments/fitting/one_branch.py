@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_models.curves import Law
-from device_models.exports.neurosim_curve import NeuroSimBranch, fit_branch
-from device_models.fit import fit_curves
-from device_models.fit.branch import Branch
-from device_models.fit.spread import PulseNoise
+from device_models.exports import NeuroSimBranch, fit_branch
+from device_models.fit import Branch, PulseNoise, fit_curves
 from device_models.plain_text import one_line
 from device_models.pulses import PulseData
 from experiments.command.quantities import count, percent, span

@@ -9,11 +9,7 @@ from numpy.typing import NDArray
 
 from crossbar.probe import measure_tile
 from device_models import DeviceCard
-from device_models.fit import CardFit
-from device_models.fit.bands import Band, band_of
-from device_models.fit.branch import Branch
-from device_models.fit.branches import select_branches
-from device_models.fit.spread import pulse_noise
+from device_models.fit import Band, Branch, CardFit, band_of, pulse_noise, select_branches
 
 FloatArray = NDArray[np.float64]
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from device_models.curves import Law
-from device_models.fit import CardFit
-from device_models.fit.branch import Branch
+from device_models.fit import Branch, CardFit
 from experiments.command.quantities import percent
 from experiments.command.severity import Severity, severity_of
 from experiments.fitting.headline import Headline

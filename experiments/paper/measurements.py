@@ -7,10 +7,17 @@ from functools import cached_property
 
 import numpy as np
 
-from device_models.junction.checks import FloatArray
-from device_models.junction.conduction import READ_BIAS_V, Conduction, tmr
-from device_models.junction.memristor import Memristor
-from device_models.junction.stdp import Spike, single_spike_change, spike_pair, stdp_curve
+from device_models.curves import FloatArray
+from device_models.junction import (
+    READ_BIAS_V,
+    Conduction,
+    Memristor,
+    Spike,
+    single_spike_change,
+    spike_pair,
+    stdp_curve,
+    tmr,
+)
 from device_models.reconstruct import FIELDS_G, LTD_V, LTP_V, N_PULSES, PULSE_WIDTH_S
 from experiments.paper.reading import FIG2_PAIRS, LAYERS, Reading
 
@@ -87,10 +94,9 @@ class Measurements:
     def iv(self) -> dict[str, FloatArray]:
         """Fig. 1c: current [A] unpolarised and after +2 V and -2 V of 1 s, parallel at 0 G."""
         states = {"unpolarised": (), "+2 V": (2.0,), "-2 V": (-2.0,)}
+        start = self.reading.unpolarised
         return {
-            name: self.polarised(*pulses, fluorine=self.reading.unpolarised).current_A(
-                self.iv_bias_V
-            )
+            name: self.polarised(*pulses, fluorine=start).current_A(self.iv_bias_V)
             for name, pulses in states.items()
         }
 

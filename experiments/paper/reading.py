@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from device_models.junction.magnetics import CO, LSMO, Layer
+from device_models.junction import CO, LSMO, Layer
 
 FIG2_PAIRS = {"caption": (-0.8, 1.5), "text": (-1.5, 0.8)}
 """Amplitudes of Fig. 2 (LTP, LTD) [V], as its caption and as the text have them."""

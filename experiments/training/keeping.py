@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from crossbar.checkpoint import load_plain_state, plain_state
+from crossbar import load_plain_state, plain_state
 from device_models.plain_text import message
 from experiments.runs.checkpoints import Checkpoint
 from experiments.runs.store import Run, StoreError

@@ -17,7 +17,7 @@ from aihwkit.optim.context import AnalogContext
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossbar.checkpoint import plain_state
+from crossbar import plain_state
 from crossbar.choices import check_choice
 from crossbar.finite import all_finite
 from device_models.errors import FieldCrossbarError, InputError

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from crossbar import EMActivation, to_crossbar
+from crossbar import EMActivation, periphery, to_crossbar
 from crossbar.networks import GREY, Shape, build_model
-from crossbar.reads.converters import periphery
 from device_models import DeviceCard
 from device_models.errors import InputError
 from experiments.training.settings import MagneticField, Settings

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from crossbar.checkpoint import load_plain_state
+from crossbar import load_plain_state
 from device_models import load_card
 from device_models.plain_text import message
 from experiments.data import load_data

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from device_models.junction.memristor import fluorine_in_coo
+from device_models.junction import fluorine_in_coo
 from experiments.paper.figures.canvas import BLUE, MEGA, ORANGE, canvas, name_panels
 from experiments.paper.measurements import Measurements
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from device_models.junction.magnetics import CO, LSMO, sweep_magnetization
+from device_models.junction import CO, LSMO, sweep_magnetization
 from experiments.paper.figures.canvas import BLACK, MEGA, ORANGE, canvas, draw_sweep, name_sweep
 from experiments.paper.measurements import Measurements
 

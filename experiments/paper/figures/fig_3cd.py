@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from device_models.junction.checks import FloatArray
+from device_models.curves import FloatArray
 from device_models.reconstruct import FIELDS_G
 from experiments.paper.figures.canvas import MEGA, canvas, name_panels
 from experiments.paper.measurements import FIG3_PAIR, Measurements

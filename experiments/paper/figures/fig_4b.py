@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from device_models.junction.stdp import superpose
+from device_models.junction import superpose
 from experiments.paper.figures.canvas import BLACK, BLUE, ORANGE, canvas
 from experiments.paper.measurements import Measurements
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from device_models.junction.checks import FloatArray
+from device_models.curves import FloatArray
 from experiments.paper.figures.canvas import BLACK, BLUE, OCHRE, canvas, name_panels
 from experiments.paper.measurements import Measurements
 

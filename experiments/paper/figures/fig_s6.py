@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from device_models.junction.stdp import alone, superpose
+from device_models.junction import alone, superpose
 from experiments.paper.figures.canvas import BLACK, BLUE, ORANGE, canvas, name_panels
 from experiments.paper.measurements import Measurements
 

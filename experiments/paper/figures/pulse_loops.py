@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from device_models.junction.checks import FloatArray
+from device_models.curves import FloatArray
 from experiments.paper.figures.canvas import BLACK, MEGA, ORANGE
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from device_models.junction.conduction import tmr
-from device_models.junction.parameters import MemristorParameters
+from device_models.junction import MemristorParameters, tmr
 from experiments.paper.measurements import Measurements
 from experiments.paper.reading import FIG2_PAIRS
 from experiments.paper.statements.electrical import state_after

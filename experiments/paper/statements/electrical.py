@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from device_models.junction.memristor import Memristor, MemristorParameters, resistance_ohm
+from device_models.junction import Memristor, MemristorParameters, resistance_ohm
 from experiments.paper.measurements import FIG3_PAIR, S3_PAIRS, S4_PAIRS, Measurements
 from experiments.paper.statements.rows import Outcome, Rows, judged
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device_models.junction.energy import joule_energy_J, strip_field_G, thin_wire_field_G
+from device_models.junction import joule_energy_J, strip_field_G, thin_wire_field_G
 from experiments.paper.measurements import Measurements
 from experiments.paper.statements.rows import Outcome, Rows, judged
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device_models.junction.memristor import fluorine_in_coo
+from device_models.junction import fluorine_in_coo
 from experiments.paper.measurements import Measurements
 from experiments.paper.statements.rows import Outcome, Rows, judged
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from device_models.junction.conduction import tmr
-from device_models.junction.magnetics import CO, LSMO, sweep_magnetization
+from device_models.junction import CO, LSMO, sweep_magnetization, tmr
 from device_models.reconstruct import FIELDS_G
 from experiments.paper.measurements import FIG3_PAIR, Measurements, states_tmr
 from experiments.paper.statements.rows import Outcome, Rows, judged

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import linregress
 
-from device_models.junction.conduction import tmr
-from device_models.junction.memristor import MemristorParameters, fluorine_in_coo
+from device_models.junction import MemristorParameters, fluorine_in_coo, tmr
 from experiments.paper.measurements import FIG3_PAIR, Measurements, states_tmr
 from experiments.paper.statements.electrical import first_shares, high_and_span
 from experiments.paper.statements.magnetic import (

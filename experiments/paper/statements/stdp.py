@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from device_models.junction.stdp import Spike, spike_pair, superpose
+from device_models.junction import Spike, spike_pair, superpose
 from experiments.paper.measurements import Measurements
 from experiments.paper.reading import Reading
 from experiments.paper.statements.rows import Outcome, Rows, judged
