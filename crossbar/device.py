@@ -20,7 +20,6 @@ from aihwkit.simulator.parameters.mapping import MappingParameter
 from crossbar.nodes.even import N_NODES, step_nodes
 from crossbar.nodes.follow import complaint_about_nodes
 from crossbar.scale import SPAN, WeightScale, complaint_about_zero, scale_of
-from crossbar.scale import ZEROS as ZEROS
 from crossbar.zero import evenly
 from device_models import DeviceCard, load_card
 from device_models.errors import InputError

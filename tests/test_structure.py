@@ -64,16 +64,6 @@ PUBLIC_FILES = {
 }
 """Files that are public beside the faces: each one subject by itself, and which."""
 
-NOT_YET = {
-    "experiments/training/settings.py": {
-        ("crossbar.device", "ZEROS"),
-        ("crossbar.reads.converters", "periphery"),
-        ("crossbar.recipes.settings", "not_read"),
-    },
-    "experiments/training/optimizer_settings.py": {("crossbar.recipes.settings", "not_read")},
-}
-"""Imports from behind a face that are still to go."""
-
 
 def source_files(*folders: str) -> list[Path]:
     """Every Python file in folders of the repository."""
@@ -194,7 +184,7 @@ def test_experiments_see_the_packages_by_their_faces():
     for path in source_files("experiments"):
         file = str(path.relative_to(ROOT))
         ours = {t for t in taken_by(path) if t[0].split(".")[0] in ("crossbar", "device_models")}
-        behind = {taken for taken in ours if behind_a_face(*taken)} - NOT_YET.get(file, set())
+        behind = {taken for taken in ours if behind_a_face(*taken)}
         told = "; ".join(f"from {module} import {name}" for module, name in sorted(behind))
         assert not behind, f"{file} looks behind a face: {told}"
 

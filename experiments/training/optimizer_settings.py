@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from crossbar.recipes.settings import not_read
+from crossbar.recipes import not_read
 from experiments.training.kinds import FromZero, Group, Positive, Share, one_of
 from experiments.training.loop import DECAYS
 

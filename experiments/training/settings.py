@@ -23,9 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from crossbar import ZEROS, periphery
 from crossbar.activation import ENCODINGS, FORMS, NORMALISATIONS, QUANTITIES
-from crossbar.device import ZEROS
-from crossbar.reads.converters import periphery
 from crossbar.recipes import (
     RECIPES,
     SETTINGS,
@@ -33,8 +32,8 @@ from crossbar.recipes import (
     MixedPrecisionSettings,
     RecipeSettings,
     TikiTakaSettings,
+    not_read,
 )
-from crossbar.recipes.settings import not_read
 from device_models.errors import FieldCrossbarError, InputError
 from experiments.command.complaints import complaints
 from experiments.training.data_settings import Data
