@@ -16,14 +16,10 @@ if TYPE_CHECKING:
     from crossbar.conversion import count_crossbar_weights, crossbar_layers, to_crossbar
     from crossbar.curves import CardCurves
     from crossbar.device import CardDevice, LSMOPVDFCoPresetDevice, pulsed_device
-    from crossbar.field_map import (
-        fields_of,
-        memristor_layers,
-        set_draw,
-        set_field,
-        set_nonidealities,
-    )
+    from crossbar.effects import set_draw, set_nonidealities
+    from crossbar.field_map import fields_of, set_field
     from crossbar.finite import NonFiniteError
+    from crossbar.memristor_layers import memristor_layers
     from crossbar.nodes import Follow, followed
     from crossbar.nonideality import Nonideality, StuckCells, WriteNoise
     from crossbar.reads import periphery
@@ -91,13 +87,9 @@ _ON_AIHWKIT = {
     "crossbar.checkpoint": ("load_plain_state", "plain_state"),
     "crossbar.conversion": ("count_crossbar_weights", "crossbar_layers", "to_crossbar"),
     "crossbar.device": ("CardDevice", "LSMOPVDFCoPresetDevice", "pulsed_device"),
-    "crossbar.field_map": (
-        "fields_of",
-        "memristor_layers",
-        "set_draw",
-        "set_field",
-        "set_nonidealities",
-    ),
+    "crossbar.effects": ("set_draw", "set_nonidealities"),
+    "crossbar.field_map": ("fields_of", "set_field"),
+    "crossbar.memristor_layers": ("memristor_layers",),
     "crossbar.reads": ("periphery",),
     "crossbar.recipes": ("recipe_settings",),
     "crossbar.rpu": ("TILES", "rpu_config"),

@@ -9,24 +9,14 @@ The field acts on what is read, never on the states: there and back is bit-ident
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from aihwkit.nn.modules.base import AnalogLayerBase
-from aihwkit.nn.modules.container import AnalogContainerBase
-from aihwkit.simulator.tiles.module import TileModule
 from torch import nn
 
-from crossbar.layers.attention import CrossbarAttention
-from crossbar.layers.convolutions import GroupedConvolution
-from crossbar.layers.recurrent import CrossbarRNN
-from crossbar.nonideality import Nonideality, WriteNoise, checked_effects
-from crossbar.tile import MemristorTile
+from crossbar.memristor_layers import known_layers, listed, memristor_layers
 from device_models.errors import InputError
-
-SEVERAL_MATRICES = (CrossbarAttention, CrossbarRNN, GroupedConvolution)
-"""Layers that hold several matrices, each on tiles of its own, under one name."""
 
 Field = Any
 """A number [G], or an array that broadcasts to the devices of a layer, out x in."""
@@ -73,86 +63,16 @@ def fields_of(model: nn.Module) -> dict[str, float | np.ndarray]:
     return {name: tiles[0].tile.field_G for name, tiles in memristor_layers(model).items()}
 
 
-def set_nonidealities(
-    model: nn.Module, effects: Nonideality | Sequence[Nonideality], layers: Iterable[str] = ()
-) -> None:
-    """Use `effects`, in their order, in all crossbar layers of `model`, or in those named.
-
-    They replace the ones before; none takes all away. Raises InputError for what is no effect,
-    for unknown names and for layers on aihwkit's own tiles.
-    """
-    checked, all_layers = checked_effects(effects), memristor_layers(model)
-    names = _known(list(layers) or list(all_layers), list(all_layers))
-    for tile in (tile for name in names for tile in all_layers[name]):
-        tile.set_nonidealities(checked)
-
-
-def set_draw(model: nn.Module, draw: int) -> None:
-    """Use draw number `draw`, from 0, of all nonidealities in all crossbar layers of `model`.
-
-    Draw k is the same devices in every configuration of one seed. Write noise of the devices is
-    among them; with the next pulse a device draws its own anew.
-    """
-    for tiles in memristor_layers(model).values():
-        for tile in tiles:
-            array = getattr(tile.tile.array, "plus", tile.tile.array)
-            noise: WriteNoise = array.write_noise_effect
-            effects = (*([noise] if noise.amplitude > 0 else []), *array.effects)
-            tile.set_nonidealities([effect.with_draw(draw) for effect in effects])
-
-
-def memristor_layers(model: nn.Module) -> dict[str, list[MemristorTile]]:
-    """Tiles of each crossbar layer of `model`, by its name, in order.
-
-    Raises InputError for a model without one, and for layers on aihwkit's own tiles.
-    """
-    found: dict[str, list[MemristorTile]] = {}
-    seen: set[nn.Module] = set()
-    for name, module in model.named_modules():
-        if module in seen or not _is_layer(module):
-            continue
-        seen.update(module.modules())
-        tiles = [part for part in module.modules() if isinstance(part, TileModule)]
-        others = [tile for tile in tiles if not isinstance(tile, MemristorTile)]
-        if others:
-            raise InputError(
-                f"{name or 'the layer'} is on aihwkit's {type(others[0]).__name__}, whose field "
-                f"is fixed: convert the network with tile='memristor'"
-            )
-        if tiles:
-            found[name] = tiles
-    if not found:
-        raise InputError("the model has no crossbar layer: call to_crossbar first")
-    return found
-
-
-def _is_layer(module: nn.Module) -> bool:
-    if isinstance(module, SEVERAL_MATRICES):
-        return True
-    return isinstance(module, AnalogLayerBase) and not isinstance(module, AnalogContainerBase)
-
-
 def _by_layer(field_G: Any, names: list[str]) -> dict[str, Field]:
     if isinstance(field_G, Mapping):
-        _known(list(field_G), names)
+        known_layers(list(field_G), names)
         return dict(field_G)
     if isinstance(field_G, str) or not np.ndim(field_G):
         return dict.fromkeys(names, field_G)
     fields = list(field_G)
     if len(fields) != len(names):
-        raise InputError(f"{len(fields)} fields for {len(names)} crossbar layers ({_list(names)})")
+        raise InputError(f"{len(fields)} fields for {len(names)} crossbar layers ({listed(names)})")
     return dict(zip(names, fields, strict=True))
-
-
-def _known(asked: list[str], names: list[str]) -> list[str]:
-    for name in asked:
-        if name not in names:
-            raise InputError(f"there is no crossbar layer {name!r:.60}; there are {_list(names)}")
-    return asked
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(name or "''" for name in names)
 
 
 def _named(name: str, action: Callable[..., None], *arguments: Any) -> None:
