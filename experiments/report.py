@@ -121,6 +121,7 @@ def _page(store: Path, groups: list[Group], training: bytes) -> str:
     )
     return environment.get_template("report.html").render(
         store=str(store),
+        data=", ".join(_data_names(groups)),
         columns=COLUMNS,
         rows=table_rows(groups),
         test_name=HELD_OUT if _is_held_out(groups) else "the test images or a subset",
@@ -165,6 +166,12 @@ def _read_text(path: Path) -> str:
         return read_limited(path, README_BYTES).decode()
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: not UTF-8 text (byte {error.start})") from None
+
+
+def _data_names(groups: list[Group]) -> list[str]:
+    """Names of the images the runs were made with, each once."""
+    names = (run.settings["data.name"] for group in groups for run in group.runs)
+    return list(dict.fromkeys(names))
 
 
 def _is_held_out(groups: list[Group]) -> bool:

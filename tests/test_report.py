@@ -331,3 +331,12 @@ def test_a_long_sweep_says_how_many_are_not_named():
     figure.draw_without_rendering()
     (box,) = [legend.get_window_extent() for legend in figure.legends]
     assert box.height <= figure.bbox.height
+
+
+def test_the_page_says_whose_images_they_are(tmp_path):
+    """Runs stored before there was a choice are of Fashion-MNIST; what is a stranger's is text."""
+    store_run(tmp_path, "set1")
+    store_run(tmp_path, "set2", data={"name": "mnist"})
+    store_run(tmp_path, "set2", 1, data={"name": "<b>own</b>"})
+    page = write_report(tmp_path, tmp_path / "report").read_text()
+    assert "Images: fashion_mnist, &lt;b&gt;own&lt;/b&gt;, mnist; run store" in page
