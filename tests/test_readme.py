@@ -12,7 +12,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from crossbar import fields_of
-from experiments.carry import readme_with_carried
+from experiments.carry import readme_with_carried, rows
 from experiments.fit_device import main as fit_device
 from experiments.report import readme_with_results
 from experiments.runs.store import list_runs
@@ -83,6 +83,14 @@ def test_its_table_of_fields_is_that_of_the_stored_networks():
     assert readme_with_carried(README, stored["runs"]) == README
     runs = {(run.result()["name"], run.result()["seed"]) for run in list_runs(STORE)}
     assert {(run["name"], run["seed"]) for run in stored["runs"]} <= runs
+
+
+def test_its_sentence_on_pairs_is_that_of_the_stored_networks():
+    pairs = json.loads((STORE / "carried_pairs.json").read_text())["runs"]
+    kept = [float(kept.split()[0]) for _, kept, _ in rows(pairs)]
+    said = f"{rows(pairs)[0][1]} %, and keep {min(kept):.2f} to {max(kept):.2f} %"
+    assert f"n = {len(pairs)}" in README
+    assert said in " ".join(README.split())
 
 
 def test_stored_runs_say_where_they_come_from():
