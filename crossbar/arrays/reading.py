@@ -17,7 +17,6 @@ from crossbar.arrays.travel import N_TABLE
 from crossbar.kernels import has_cpu_kernels
 from device_models import DeviceCard
 from device_models.errors import InputError
-from device_models.plain_text import one_line
 
 LAST = float(N_TABLE - 1)
 
@@ -133,10 +132,7 @@ class Reading(nn.Module):
         low, high = self.card.field_model.range_G
         outside = np.extract(~((np.asarray(field) >= low) & (np.asarray(field) <= high)), field)
         if outside.size:
-            raise InputError(
-                f"card {one_line(self.card.name)!r:.80} is known from {low:g} to {high:g} G, asked "
-                f"at field_G={outside[0]:g}"
-            )
+            raise self.card.not_known_at(float(outside[0]))
         return self.card.field_model.place(field)
 
     def _at_nodes(self, node: Tensor) -> Tensor:

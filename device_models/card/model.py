@@ -28,6 +28,7 @@ from device_models.card.writing import SCHEMA, card_to_dict, to_json
 from device_models.curves import Inverse, Law, Response, blend
 from device_models.errors import InputError
 from device_models.files import write_atomically
+from device_models.plain_text import one_line
 
 if TYPE_CHECKING:
     from device_models.plotting import Figure
@@ -175,6 +176,14 @@ class DeviceCard:
         ]
         return float(np.min(ends)), float(np.max(ends))
 
+    def not_known_at(self, field_G: float) -> InputError:
+        """The error for a field [G] outside of the card's range, which names both."""
+        low, high = self.field_model.range_G
+        return InputError(
+            f"card {one_line(self.name)!r:.80} is known from {low:g} to {high:g} G, "
+            f"asked at field_G={field_G:g}"
+        )
+
     def last_pulse(self, curve: Curve) -> float:
         """Pulses that a curve of the card was measured over [1]."""
         return float(self.n_pulses if curve.n_pulses is None else curve.n_pulses)
@@ -250,10 +259,7 @@ class DeviceCard:
         _check_branch(branch)
         low, high = self.field_model.range_G
         if not low <= field_G <= high:
-            raise InputError(
-                f"card {self.name!r} is known from {low:g} to {high:g} G, "
-                f"asked at field_G={field_G:g}"
-            )
+            raise self.not_known_at(field_G)
         k, share = self.field_model.place_one(field_G)
         parts = self._parts[branch]
         return parts[k], parts[k + 1] if k + 1 < len(parts) else None, share

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -35,15 +37,22 @@ def resume(run: Run, model: nn.Module, optimizer: torch.optim.Optimizer) -> list
     state = run.newest_checkpoint()
     if state is None:
         return []
-    try:
+    with must_fit(run):
         load_plain_state(model, state["model"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random_state"])
         summary(state["history"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise StoreError(f"{run.last}: does not fit this run: {message(error)}") from None
     run.write_history(state["history"])  # a kill may have come between the two
     return state["history"]
+
+
+@contextmanager
+def must_fit(run: Run) -> Iterator[None]:
+    """Whatever a checkpoint of `run` does not have, or has in another form, is a StoreError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise StoreError(f"{run.last}: does not fit this run: {message(error)}") from None
 
 
 def summary(rows: list[dict[str, float]]) -> dict[str, Any]:

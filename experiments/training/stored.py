@@ -9,11 +9,11 @@ from torch import nn
 
 from crossbar import load_plain_state
 from device_models import load_card
-from device_models.plain_text import message
 from experiments.data import load_data
 from experiments.runs.first_version import without_unread
 from experiments.runs.store import Run, StoreError
 from experiments.training.images import split_images
+from experiments.training.keeping import must_fit
 from experiments.training.loop import Images
 from experiments.training.machine import prepare_torch
 from experiments.training.network import make_network
@@ -54,8 +54,6 @@ def stored_network(run: Run) -> StoredNetwork:
     data = load_data(**settings.data.model_dump(exclude={"held_out"}))
     _, test = split_images(settings, data, device)
     model = make_network(settings, card, data.shape, data.n_classes).to(device)
-    try:
+    with must_fit(run):
         load_plain_state(model, checkpoint["model"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise StoreError(f"{run.last}: does not fit this run: {message(error)}") from None
     return StoredNetwork(settings, model, test, checkpoint["model"])
